@@ -1,0 +1,3 @@
+"""Quietshift: turns pages into automation."""
+
+__version__ = "0.1.0"
