@@ -149,7 +149,7 @@ class Node:
         """`true` or `false`."""
         return self.parsed(_boolean, default)
 
-    def duration(self, default: timedelta = timedelta()) -> timedelta:  # noqa: B008 - immutable
+    def duration(self, default: timedelta = timedelta()) -> timedelta:
         """A Prometheus duration."""
         return self.parsed(parse_duration, default)
 
@@ -179,7 +179,7 @@ class Node:
         if isinstance(node, yaml.SequenceNode):
             return [item.plain() for item in self.items()]
         text = str(node.value)
-        if node.style:
+        if getattr(node, "style", None):
             return text
         for kind in (_boolean, _integer, float):
             try:

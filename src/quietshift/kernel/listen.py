@@ -1,0 +1,85 @@
+"""Between processes on PostgreSQL: what others committed (LISTEN), and whose leases are orphaned.
+
+Each process holds a session advisory lock for as long as it lives; the server gives it back when the connection dies. A
+lease whose owner's lock can be taken belongs to a dead process and is freed at once instead of at its end.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from quietshift.kernel import outbox
+from quietshift.kernel.db import Database
+from quietshift.kernel.errors import Unavailable
+from quietshift.kernel.live import Committed
+
+if TYPE_CHECKING:
+    import psycopg
+
+log = logging.getLogger("quietshift.listen")
+RETRY = 1.0
+REAP = 2.0
+
+
+class Listener:
+    """One connection that hears of other processes' commits and passes them to this process's subscribers."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self._stop = threading.Event()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="qs-listen", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        self._ready.wait(5)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(REAP + 3)
+
+    def _run(self) -> None:
+        import psycopg
+
+        dsn = self.db.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        while not self._stop.is_set():
+            try:
+                with psycopg.connect(dsn, autocommit=True, connect_timeout=5, application_name="quietshift-listen") as conn:
+                    conn.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (self.db.process,))
+                    conn.execute("LISTEN quietshift")
+                    self._ready.set()
+                    self.db.live.publish(Committed(frozenset({"*"}), None))  # what was missed while not listening
+                    self._listen(conn)
+            except (psycopg.Error, OSError) as error:
+                log.error("not listening: %s", str(error).splitlines()[0] if str(error) else type(error).__name__)
+                self._stop.wait(RETRY)
+
+    def _listen(self, conn: psycopg.Connection) -> None:
+        while not self._stop.is_set():
+            for notification in conn.notifies(timeout=REAP):
+                sender, message = Committed.decode(notification.payload)
+                if sender != self.db.process:
+                    self.db.live.publish(message)
+                if self._stop.is_set():
+                    return
+            self._reap(conn)
+
+    def _reap(self, conn: psycopg.Connection) -> None:
+        try:
+            with self.db.read() as tx:
+                others = [owner for owner in outbox.lease_owners(tx) if owner != self.db.process]
+            for owner in others:
+                row = conn.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (owner,)).fetchone()
+                if row is None or not row[0]:
+                    continue
+                try:
+                    with self.db.write() as tx:
+                        freed = outbox.release(tx, owner)
+                    log.warning("took over from a process that is gone", extra={"owner": owner, "count": freed})
+                    self.db.live.publish(Committed(frozenset({"*"}), None))
+                finally:
+                    conn.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (owner,))
+        except Unavailable as error:
+            log.error("cannot look for orphaned leases: %s", error)

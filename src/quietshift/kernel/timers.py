@@ -1,0 +1,138 @@
+"""Timers: rows that say what has to happen when. A handler touches only the database, so many due rows share one transaction.
+
+A timer is named by its kind and subject; setting it again replaces it. A handler that raises is undone alone, tried again
+with growing delays, and parked with its error in the end: it never blocks the others.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from sqlalchemy import delete, func, select, update
+
+from quietshift.kernel.db import Database, Tx
+from quietshift.kernel.ids import new_id
+from quietshift.kernel.schema import timers
+
+log = logging.getLogger("quietshift.timers")
+BATCH = 100
+MAX_ATTEMPTS = 10
+
+
+@dataclass(frozen=True)
+class Timer:
+    """A due row. payload: what its writer left for the handler (JSON). attempts: failed ones so far."""
+
+    id: str
+    kind: str
+    subject: str
+    due_at: datetime
+    payload: dict[str, Any]
+    attempts: int = 0
+
+
+class TimerHandler(Protocol):
+    """Does what is due, in the transaction given. It may set the same timer again."""
+
+    def __call__(self, tx: Tx, timer: Timer, now: datetime) -> None: ...
+
+
+def schedule(
+    tx: Tx, kind: str, subject: str, due_at: datetime, now: datetime, payload: Mapping[str, Any] | None = None
+) -> None:
+    """Set the timer of this kind and subject: once, at due_at. An earlier setting is replaced, a parked one revived."""
+    tx.upsert(
+        timers,
+        {
+            "id": new_id(now), "kind": kind, "subject": subject, "due_at": due_at, "payload": dict(payload or {}),
+            "attempts": 0, "error": None, "parked_at": None,
+        },
+        key=["kind", "subject"],
+    )
+    tx.due(due_at)
+
+
+def cancel(tx: Tx, kind: str, subject: str) -> bool:
+    """Remove the timer; tells whether there was one."""
+    gone = tx.execute(delete(timers).where(timers.c.kind == kind, timers.c.subject == subject))
+    return gone.rowcount > 0
+
+
+def get(tx: Tx, kind: str, subject: str) -> Timer | None:
+    """The timer as it is set now; None where there is none."""
+    row = tx.execute(select(timers).where(timers.c.kind == kind, timers.c.subject == subject)).one_or_none()
+    return None if row is None else _timer(row)
+
+
+def next_due(tx: Tx) -> datetime | None:
+    """When the earliest timer is due; None where nothing waits."""
+    statement = select(func.min(timers.c.due_at)).where(timers.c.parked_at.is_(None))
+    return tx.execute(statement).scalar_one_or_none()
+
+
+def run_due(db: Database, handlers: Mapping[str, TimerHandler], now: datetime, limit: int = BATCH) -> int:
+    """Run timers due at `now`, oldest first, in one transaction; returns how many were taken (limit: there may be more)."""
+    with db.write() as tx:
+        statement = (
+            select(timers)
+            .where(timers.c.due_at <= now, timers.c.parked_at.is_(None))
+            .order_by(timers.c.due_at, timers.c.id)
+            .limit(limit)
+        )
+        if tx.dialect == "postgresql":
+            statement = statement.with_for_update(skip_locked=True)
+        due = [_timer(row) for row in tx.execute(statement)]
+        if not due:
+            return 0
+        try:  # together, as nearly always; if one fails, each by itself
+            with tx.savepoint():
+                for timer in due:
+                    _run(tx, handlers, timer, now)
+        except Exception:
+            for timer in due:
+                try:
+                    with tx.savepoint():
+                        _run(tx, handlers, timer, now)
+                except Exception as error:
+                    _failed(tx, timer, error, now)
+    return len(due)
+
+
+def _run(tx: Tx, handlers: Mapping[str, TimerHandler], timer: Timer, now: datetime) -> None:
+    gone = tx.execute(delete(timers).where(timers.c.id == timer.id))
+    if not gone.rowcount:  # one before it in this batch cancelled or replaced it
+        return
+    handler = handlers.get(timer.kind)
+    if handler is None:
+        raise LookupError(f"no handler for timers of kind {timer.kind!r}")
+    handler(tx, timer, now)
+
+
+def _failed(tx: Tx, timer: Timer, error: Exception, now: datetime) -> None:
+    attempts = timer.attempts + 1
+    parked = attempts >= MAX_ATTEMPTS
+    due_at = now + backoff(attempts)
+    log.error("timer failed", exc_info=error, extra={"kind": timer.kind, "subject": timer.subject, "parked": parked})
+    tx.execute(
+        update(timers)
+        .where(timers.c.id == timer.id)
+        .values(
+            attempts=attempts, error=f"{type(error).__name__}: {error}"[:2000], due_at=due_at,
+            parked_at=now if parked else None,
+        )
+    )
+    if not parked:
+        tx.due(due_at)
+
+
+def backoff(attempts: int, first: timedelta = timedelta(seconds=1), most: timedelta = timedelta(minutes=5)) -> timedelta:
+    """How long to wait after so many failed attempts: first, doubling, at most `most`."""
+    return min(first * (1 << min(max(attempts - 1, 0), 30)), most)
+
+
+def _timer(row: Any) -> Timer:
+    return Timer(row.id, row.kind, row.subject, row.due_at, row.payload, row.attempts)
