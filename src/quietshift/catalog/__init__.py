@@ -1,0 +1,1 @@
+"""Who owns what: Backstage descriptors, read from the ops directory."""
