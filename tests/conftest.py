@@ -1,0 +1,11 @@
+"""Every test may ask for these: see tests/support/."""
+
+pytest_plugins = [
+    "tests.support.needs",
+    "tests.support.ports",
+    "tests.support.postgres",
+    "tests.support.mail",
+    "tests.support.webhook",
+    "tests.support.browser",
+    "tests.support.server",
+]

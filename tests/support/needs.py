@@ -1,0 +1,73 @@
+"""Tests name the programs they need: `@pytest.mark.needs("postgresql")`, or a fixture calls `program("postgresql")`.
+
+Where one is missing, the test is skipped by name and the run ends with the list. With CI set nothing may be skipped.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.system_packages import NEEDS, packages_of
+
+IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
+_lacking: set[str] = set()
+
+
+def program(name: str) -> Path:
+    """The executable behind a need; the test that asks is skipped where it is missing (with CI set: fails)."""
+    if name not in NEEDS:
+        raise KeyError(f"{name} is not in tests/support/system_packages.py: {', '.join(NEEDS)}")
+    found = NEEDS[name].find()
+    if found is not None:
+        return found
+    _lacking.add(name)
+    if IN_CI:
+        pytest.fail(f"needs {name}, which is missing, and CI skips nothing", pytrace=False)
+    pytest.skip(f"needs {name}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "needs(*names): programs outside Python, of tests/support/system_packages.py; skipped without"
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("needs"):
+        for name in mark.args:
+            program(name)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if IN_CI and session.exitstatus == pytest.ExitCode.OK and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    yield
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = len(terminalreporter.stats.get("skipped", []))
+    if _lacking:
+        terminalreporter.section("NOT TESTED HERE", sep="!", red=True, bold=True)
+        terminalreporter.write_line(f"missing: {', '.join(sorted(_lacking))}")
+        terminalreporter.write_line(f"Debian:  sudo apt-get install {' '.join(packages_of(_lacking))}")
+    if IN_CI and skipped:
+        terminalreporter.write_line(f"CI skips nothing, and {skipped} were skipped: the run has failed", red=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def prometheus_binary() -> Path:
+    return program("prometheus")
+
+
+@pytest.fixture(scope="session")
+def alertmanager_binary() -> Path:
+    return program("alertmanager")
+
+
+@pytest.fixture(scope="session")
+def amtool_binary() -> Path:
+    return program("amtool")
