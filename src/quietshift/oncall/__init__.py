@@ -1,0 +1,1 @@
+"""Who is on shift, now and at any minute of the next months."""

@@ -1,0 +1,225 @@
+"""Reads `kind: Schedule` (`ops/oncall/**/*.yaml`), against the catalog that knows its people and groups."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+from quietshift.catalog.model import Catalog, Ref, is_name
+from quietshift.kernel.config import Node
+from quietshift.kernel.errors import Problems
+from quietshift.kernel.ops import Loaded, OpsFiles
+from quietshift.oncall.localtime import FIRST, LAST, instant, zone_of
+from quietshift.oncall.model import DAY, DAYS, OVERRIDE, Layer, Oncall, Override, Rotation, Schedule, Unit, Window
+
+API_VERSION = "quietshift.dev/v1"
+KIND = "Schedule"
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+_SHAPES = {
+    Unit.HOUR: "a time like '09:00'",
+    Unit.DAY: "a time like '09:00'",
+    Unit.WEEK: "a day and time like 'Mon 09:00'",
+    Unit.MONTH: "a day and time like '1 09:00'",
+}
+
+
+def part(files: OpsFiles, loaded: Loaded, problems: Problems) -> Oncall:
+    """The schedules' part of the ops directory; the catalog has to be loaded before."""
+    return load(files.of(API_VERSION, KIND), problems, loaded.get(Catalog))
+
+
+def load(documents: list[Node], problems: Problems, catalog: Catalog) -> Oncall:
+    """The schedules of these documents, all of kind Schedule. What is wrong goes to `problems`, with its place."""
+    schedules: dict[str, Schedule] = {}
+    for document in documents:
+        schedule = _schedule(document, catalog)
+        if schedule is None:
+            continue
+        if schedule.name in schedules:
+            first = schedules[schedule.name]
+            text = f"schedule {schedule.name} is written twice, first at {first.file}:{first.line}"
+            problems.add(schedule.file, schedule.line, text)
+            continue
+        schedules[schedule.name] = schedule
+    return Oncall(MappingProxyType(schedules))
+
+
+def _schedule(document: Node, catalog: Catalog) -> Schedule | None:
+    """The schedule, or None where it has no name, zone or owner to stand on."""
+    top = document.fields("apiVersion", "kind", "metadata", "spec")
+    meta = top["metadata"].fields("name", "description", "labels", "annotations")
+    name = meta["name"].required()
+    if name and not is_name(name):
+        meta["name"].error(f"{name!r} is no name: letters, digits and -_. between them, at most 63 characters")
+    if top["spec"].missing:
+        top["spec"].error("is required")
+        return None
+    spec = top["spec"].fields("owner", "timeZone", "layers", "overrides")
+    owner = _owner(spec["owner"], catalog)
+    zone = spec["timeZone"].parsed(zone_of, None) if spec["timeZone"].required() else None
+    layers = _layers(spec["layers"], catalog)
+    overrides = [_override(node, zone or ZoneInfo("UTC"), catalog) for node in spec["overrides"].items()]
+    if not spec["layers"].items() and not overrides:
+        spec["layers"].error("a schedule needs layers, or at least overrides: nobody would ever be on")
+    if not name or zone is None or owner is None:
+        return None
+    return Schedule(
+        name=name,
+        owner=owner,
+        zone=zone,
+        layers=layers,
+        overrides=tuple(filter(None, overrides)),
+        description=meta["description"].text(),
+        file=document.file,
+        line=document.line,
+    )
+
+
+def _owner(node: Node, catalog: Catalog) -> Ref | None:
+    if not node.required():
+        return None
+    ref = node.parsed(lambda text: Ref.parse(text, "group"), None)
+    if ref is not None and catalog.group(ref) is None:
+        node.error(f"{ref} is not in the catalog" if ref.kind == "group" else f"has to be a Group, not {ref}")
+    return ref
+
+
+def _user(node: Node, catalog: Catalog) -> str:
+    """The user's id as the catalog writes it; empty where the catalog does not know the person."""
+    text = node.required()
+    user = catalog.user(text)
+    if text and user is None:
+        node.error(f"the catalog has no User {text!r}")
+    return user.id if user else ""
+
+
+def _layers(node: Node, catalog: Catalog) -> tuple[Layer, ...]:
+    found: list[Layer] = []
+    names: set[str] = set()
+    for item in node.items():
+        fields = item.fields("name", "rotation", "users", "only")
+        name = fields["name"].required()
+        if name == OVERRIDE:
+            fields["name"].error(f"{OVERRIDE!r} is how overrides are shown: choose another name")
+        elif name in names:
+            fields["name"].error(f"a layer {name!r} is there already")
+        names.add(name)
+        people = fields["users"].items()
+        if not people:
+            fields["users"].error("needs at least one user")
+        users = [_user(person, catalog) for person in people]
+        rotation = _rotation(fields["rotation"])
+        windows = tuple(filter(None, (_window(window) for window in fields["only"].items())))
+        if not fields["only"].missing and not fields["only"].items():
+            fields["only"].error("holds no window: leave it out where the layer is on all the time")
+        if name and rotation and users and all(users):
+            found.append(Layer(name, rotation, tuple(users), windows))
+    return tuple(found)
+
+
+def _rotation(node: Node) -> Rotation | None:
+    if node.missing:
+        node.error("is required")
+        return None
+    fields = node.fields("unit", "every", "handoff", "start")
+    written = fields["unit"].required()
+    if not written:
+        return None
+    unit = Unit(fields["unit"].choice(*Unit, default=Unit.WEEK))
+    every = fields["every"].integer(1, minimum=1)
+    handoff = fields["handoff"].parsed(lambda text: _handoff(unit, text), None) if fields["handoff"].required() else None
+    start = fields["start"].parsed(_start, None) if fields["start"].required() else None
+    if written not in tuple(Unit) or handoff is None or start is None:
+        return None
+    return Rotation(unit, every, handoff[1], handoff[0], start)
+
+
+def _start(text: str) -> date:
+    try:
+        start = date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"expected a date like 2026-01-05, not {text!r}") from None
+    if not FIRST.year <= start.year < LAST.year:
+        raise ValueError(f"{text} is outside the years {FIRST.year} to {LAST.year - 1}")
+    return start
+
+
+def _handoff(unit: Unit, text: str) -> tuple[int | None, int]:
+    """Day (see Rotation) and minute of the day. Raises ValueError with what this unit takes."""
+    day, _, time = text.rpartition(" ")
+    minute = _minute(time)
+    if minute is not None:
+        if unit in (Unit.HOUR, Unit.DAY) and not day:
+            return None, minute
+        if unit is Unit.WEEK and day.title() in DAYS:
+            return DAYS.index(day.title()), minute
+        if unit is Unit.MONTH and re.fullmatch("[0-9]{1,2}", day) and 1 <= int(day) <= 31:
+            return int(day), minute
+    raise ValueError(f"unit {unit} takes {_SHAPES[unit]}, not {text!r}")
+
+
+def _minute(text: str) -> int | None:
+    """Minutes from midnight of `09:00`; None where it is no time of day."""
+    match = _CLOCK.fullmatch(text)
+    return int(match[1]) * 60 + int(match[2]) if match else None
+
+
+def _window(node: Node) -> Window | None:
+    fields = node.fields("days", "from", "until")
+    days = [day.parsed(_day, None) for day in fields["days"].items()]
+    if not fields["days"].missing and not days:
+        fields["days"].error("holds no day: leave it out where every day is meant")
+    start = fields["from"].parsed(_time, 0)
+    until = fields["until"].parsed(_until, DAY)
+    known = [day for day in days if day is not None]
+    return Window(frozenset(known or range(7)), start, until) if len(known) == len(days) else None
+
+
+def _day(text: str) -> int:
+    if text.title() not in DAYS:
+        raise ValueError(f"has to be one of {', '.join(DAYS)}, not {text!r}")
+    return DAYS.index(text.title())
+
+
+def _time(text: str) -> int:
+    minute = _minute(text)
+    if minute is None:
+        raise ValueError(f"expected a time of day like '09:00', not {text!r}")
+    return minute
+
+
+def _until(text: str) -> int:
+    return DAY if text == "24:00" else _time(text)
+
+
+def _override(node: Node, zone: ZoneInfo, catalog: Catalog) -> Override | None:
+    fields = node.fields("user", "start", "end")
+    user = _user(fields["user"], catalog)
+    start, end = (
+        fields[key].parsed(lambda text: moment(text, zone), None) if fields[key].required() else None for key in ("start", "end")
+    )
+    if start is None or end is None:
+        return None
+    if end <= start:
+        fields["end"].error(f"{fields['end'].text()} is not after the start {fields['start'].text()}")
+        return None
+    return Override(user, start, end) if user else None
+
+
+def moment(text: str, zone: ZoneInfo) -> datetime:
+    """The instant (UTC) of `2026-12-24T09:00` in that zone, or of one with an offset, whatever the zone.
+
+    Raises ValueError where the text is none, has no time of day, or lies outside the years 1970 to 9998.
+    """
+    try:
+        if len(text) <= len("2026-12-24"):
+            raise ValueError(text)
+        written = datetime.fromisoformat(text)
+        found = instant(zone, written) if written.tzinfo is None else written.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"expected a time like 2026-12-24T09:00, or 2026-12-24T09:00+01:00, not {text!r}") from None
+    if not FIRST <= found < LAST:
+        raise ValueError(f"{text} is outside the years {FIRST.year} to {LAST.year - 1}")
+    return found

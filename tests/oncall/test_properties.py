@@ -1,0 +1,203 @@
+"""Over all zones, units, restrictions, layers and overrides: shifts are what the definition says, no gap or overlap beyond it.
+
+The oracle reads the zone's clock: outside a repeated hour, a hand-off has happened when the clock reads its time or later. It
+enumerates days and knows neither intervals nor instants.
+"""
+
+from calendar import monthrange
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from zoneinfo import available_timezones
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from quietshift.catalog.model import Ref
+from quietshift.oncall.decide import gaps, shifts, who
+from quietshift.oncall.localtime import local, zone_of
+from quietshift.oncall.model import OVERRIDE, Layer, Override, Rotation, Schedule, Unit, Window
+from quietshift.oncall.turns import boundary, turn_at
+
+MINUTE = timedelta(minutes=1)
+USERS = ("ana", "bo", "chen", "dee")
+bounded = settings(max_examples=120, deadline=None)
+
+
+@cache
+def zones():
+    return sorted(name for name in available_timezones() if not name.startswith(("localtime", "posixrules", "Factory")))
+
+
+@st.composite
+def rotations(draw, year):
+    unit = draw(st.sampled_from(list(Unit)))
+    every = draw(st.integers(1, 40 if unit is Unit.HOUR else 4))
+    day = {Unit.WEEK: st.integers(0, 6), Unit.MONTH: st.integers(1, 31)}.get(unit, st.none())
+    start = date(year, 1, 1) + timedelta(days=draw(st.integers(-60, 200)))
+    return Rotation(unit, every, draw(minutes), draw(day), start)
+
+
+minutes = st.one_of(st.sampled_from([0, 90, 150, 540]), st.integers(0, 1439))
+windows = st.builds(
+    Window, st.frozensets(st.integers(0, 6), min_size=1), minutes, st.one_of(minutes, st.just(1440))
+)  # fmt: skip
+
+
+@st.composite
+def schedules(draw):
+    """A schedule and a stretch of four weeks, most often across a clock change."""
+    zone = zone_of(draw(st.sampled_from(zones())))
+    year = draw(st.one_of(st.integers(2024, 2028), st.integers(1971, 2037)))
+    layers = tuple(
+        Layer(f"l{number}", draw(rotations(year)), tuple(draw(st.lists(st.sampled_from(USERS), min_size=1, max_size=4))),
+              tuple(draw(st.lists(windows, max_size=2))))
+        for number in range(draw(st.integers(0, 3)))
+    )  # fmt: skip
+    begin = datetime(year, 1, 1, tzinfo=UTC) + timedelta(days=draw(st.sampled_from([20, 60, 80, 85, 265, 270, 295, 300])))
+    overrides = []
+    for _ in range(draw(st.integers(0, 3))):
+        start = begin + MINUTE * draw(st.integers(-3000, 40000))
+        overrides.append(Override(draw(st.sampled_from(USERS)), start, start + MINUTE * draw(st.integers(1, 5000))))
+    return Schedule("s", Ref.parse("group:s"), zone, layers, tuple(overrides)), begin, begin + timedelta(days=28)
+
+
+def instants(start, end):
+    return st.integers(0, int((end - start) / MINUTE)).map(lambda minute: start + minute * MINUTE)
+
+
+# -- the oracle ----------------------------------------------------------------------------------------------------------
+
+
+def handoffs(rotation, until):
+    """Hand-offs by the local clock, from the first on, days and clamped months simply counted."""
+    day, month = rotation.start, 0
+    while True:
+        if rotation.unit is Unit.MONTH:
+            year, index = divmod(rotation.start.year * 12 + rotation.start.month - 1 + month, 12)
+            day = date(year, index + 1, min(rotation.day, monthrange(year, index + 1)[1]))
+            month += 1
+        clock = datetime.combine(day, time()) + MINUTE * rotation.minute
+        if clock > until:
+            return
+        if day >= rotation.start and (rotation.unit is not Unit.WEEK or day.weekday() == rotation.day):
+            yield clock
+        if rotation.unit is not Unit.MONTH:
+            day += timedelta(days=1)
+
+
+def turn_by_the_clock(rotation, zone, at):
+    clock = local(zone, at)
+    passed = len(list(handoffs(rotation, clock)))
+    if not passed:
+        return None
+    if rotation.unit is Unit.HOUR:
+        return int((at - boundary(rotation, zone, 0)) / timedelta(hours=1)) // rotation.every
+    return (passed - 1) // rotation.every
+
+
+def open_by_the_clock(layer, clock):
+    for window in layer.only:
+        for back in (0, 1):
+            day = clock.date() - timedelta(days=back)
+            opens = datetime.combine(day, time()) + MINUTE * window.start
+            if day.weekday() in window.days and opens <= clock < opens + MINUTE * window.length:
+                return True
+    return not layer.only
+
+
+def expected(schedule, at):
+    for override in reversed(schedule.overrides):
+        if override.start <= at < override.end:
+            return override.user, OVERRIDE
+    for layer in reversed(schedule.layers):
+        turn = turn_by_the_clock(layer.rotation, schedule.zone, at)
+        if turn is not None and open_by_the_clock(layer, local(schedule.zone, at)):
+            return layer.users[turn % len(layer.users)], layer.name
+    return None
+
+
+def is_repeated(zone, at):
+    """The clock reads now what it read, or will read, at another instant; or it has read later already."""
+    clock = local(zone, at)
+    return any(local(zone, at - timedelta(hours=hours)) >= clock for hours in (0.25, 0.5, 1, 2, 3, 12, 24)) or (
+        clock.replace(tzinfo=zone, fold=0).utcoffset() != clock.replace(tzinfo=zone, fold=1).utcoffset()
+    )
+
+
+# -- the properties ------------------------------------------------------------------------------------------------------
+
+
+@bounded
+@given(schedules(), st.data())
+def test_who_is_on_is_what_the_local_clock_says(drawn, data):
+    schedule, start, end = drawn
+    for _ in range(5):
+        at = data.draw(instants(start, end))
+        if is_repeated(schedule.zone, at):
+            continue
+        on, want = who(schedule, at), expected(schedule, at)
+        assert on.users == ((want[0],) if want else ())
+        assert on.layer == (want[1] if want else "")
+
+
+@bounded
+@given(schedules(), st.data())
+def test_shifts_and_gaps_part_the_time_and_agree_with_who(drawn, data):
+    schedule, start, end = drawn
+    found = shifts(schedule, start, end)
+    empty = gaps(schedule, start, end)
+    here = start
+    for piece in sorted([*found, *empty], key=lambda piece: piece.start):
+        assert piece.start == here
+        assert piece.start < piece.end
+        here = piece.end
+    assert here == end
+    for shift in found:
+        for at in (shift.start, shift.start + (shift.end - shift.start) / 2, shift.end - timedelta(microseconds=1)):
+            on = who(schedule, at)
+            assert (on.users, on.layer, on.reason) == ((shift.user,), shift.layer, shift.reason)
+            assert on.start == shift.start if shift.start > start else on.start <= start
+            assert on.end == shift.end if shift.end < end else on.end >= end
+    for gap in empty:
+        on = who(schedule, gap.start)
+        assert (on.users, on.reason) == ((), gap.reason)
+        assert on.start == gap.start if gap.start > start else on.start is None or on.start <= start
+        assert on.end == gap.end if gap.end < end else on.end is None or on.end >= end
+    middle = data.draw(instants(start, end))
+    halves = [*shifts(schedule, start, middle), *shifts(schedule, middle, end)]
+    assert sum((s.end - s.start for s in halves), timedelta()) == sum((s.end - s.start for s in found), timedelta())
+
+
+@bounded
+@given(st.data())
+def test_hand_offs_keep_their_local_time_where_it_exists_and_never_go_back(data):
+    zone = zone_of(data.draw(st.sampled_from(zones())))
+    year = data.draw(st.integers(1971, 2037))
+    rotation = data.draw(rotations(year))
+    assume(rotation.unit is not Unit.HOUR)
+    clocks = [clock for n, clock in enumerate(handoffs(rotation, datetime(year + 1, 6, 1))) if n % rotation.every == 0]  # noqa: DTZ001 - a local time
+    before = None
+    for turn, clock in enumerate(clocks):
+        at = boundary(rotation, zone, turn)
+        read = local(zone, at)
+        if read != clock:  # skipped by the zone's clock: the first valid instant after the gap
+            assert read > clock
+            assert local(zone, at - timedelta(microseconds=1)) < clock
+        assert before is None or at >= before
+        before = at
+
+
+@bounded
+@given(st.data())
+def test_every_instant_lies_within_its_turn(data):
+    zone = zone_of(data.draw(st.sampled_from(zones())))
+    year = data.draw(st.integers(1971, 2037))
+    rotation = data.draw(rotations(year))
+    at = datetime(year, 1, 1, tzinfo=UTC) + MINUTE * data.draw(st.integers(0, 3 * 525_600))
+    turn = turn_at(rotation, zone, at)
+    if turn is None:
+        assert at < boundary(rotation, zone, 0)
+    else:
+        assert boundary(rotation, zone, turn) <= at < boundary(rotation, zone, turn + 1)
+    if rotation.unit is Unit.HOUR:
+        assert boundary(rotation, zone, 7) - boundary(rotation, zone, 6) == timedelta(hours=rotation.every)
