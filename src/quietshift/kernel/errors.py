@@ -58,6 +58,17 @@ class IllegalTransition(Conflict):
         self.what, self.state, self.event = what, state, event
 
 
+class TooMany(QuietshiftError):
+    """Too often in too short a time; `retry_after` says in how many seconds it may be tried again."""
+
+    status = 429
+    title = "Too many attempts"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class Unavailable(QuietshiftError):
     """The store cannot take it now; the sender should send it again."""
 

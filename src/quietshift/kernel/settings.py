@@ -94,7 +94,7 @@ SETTINGS: tuple[Setting, ...] = (
         "db", _text, "quietshift.db", "The database: a SQLite file, or postgresql://user@host/name.", "path or URL",
         secret=True, in_file=False,
     ),
-    Setting("listen", parse_listen, "127.0.0.1:8080", "Where to listen. Beyond loopback, intake wants a token.", "HOST:PORT"),
+    Setting("listen", parse_listen, "127.0.0.1:8080", "Where to listen; beyond loopback, intake wants a token.", "HOST:PORT"),
     Setting(
         "external_url", _url, "",
         "The address under which people reach Quietshift: links in pages and mails begin with it. Default: the listen address.",

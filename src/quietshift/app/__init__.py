@@ -1,0 +1,1 @@
+"""Where the rooms are joined: wire, server, command line, pages, demo."""

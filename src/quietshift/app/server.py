@@ -1,0 +1,268 @@
+"""The server: one socket, one event loop at the edge, threads behind it.
+
+Start is a feature: it listens and answers `/api/v2/status` before the database is open. What needs the database waits until
+it is, what needs the web stack (FastAPI, Jinja) is loaded with the first request for it, or right after the start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from quietshift.kernel.errors import ConfigError, QuietshiftError
+from quietshift.kernel.ops import OpsHolder
+from quietshift.kernel.settings import Settings
+
+if TYPE_CHECKING:
+    from quietshift.app.wire import App
+
+log = logging.getLogger("quietshift.server")
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Server:
+    """The outermost ASGI application: alerts, health and metrics itself, everything else by the web application.
+
+    alerts: the ASGI application of `/api/v2`, which answers what it can before the database is open. open_app: opens
+    everything else; runs in a thread. eager: load the web stack right after the start.
+    """
+
+    def __init__(
+        self, settings: Settings, holder: OpsHolder, alerts: ASGI, open_app: Callable[[], App], *,
+        prefix: str = "", eager: bool = True,
+    ) -> None:  # fmt: skip
+        self.settings, self.holder, self.alerts, self._open_app = settings, holder, alerts, open_app
+        self.prefix, self._eager = prefix.rstrip("/"), eager
+        self.app: App | None = None
+        self._web: ASGI | None = None
+        self._web_lock = threading.Lock()
+        self._opened: asyncio.Event | None = None
+        self._failure: BaseException | None = None
+        self.on_failure: Callable[[], None] = lambda: None
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the database and everything on it, in a thread; returns at once."""
+        self._opened = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def work() -> None:
+            try:
+                self.app = self._open_app()
+                self.app.start()
+                log.info("ready", extra={"url": self.settings.base_url})
+            except BaseException as error:
+                self._failure = error
+                loop.call_soon_threadsafe(self.on_failure)
+                return
+            loop.call_soon_threadsafe(self._opened.set)  # type: ignore[union-attr]  # set a few lines above
+            if self._eager:
+                self.web()
+
+        threading.Thread(target=work, name="qs-open", daemon=True).start()
+
+    def stop(self) -> None:
+        """End the worker and close the database, whatever of it is open."""
+        if self.app is not None:
+            self.app.stop()
+
+    def raise_failure(self) -> None:
+        """Raises what kept the server from opening, if anything did."""
+        if self._failure is not None:
+            raise self._failure
+
+    def web(self) -> ASGI:
+        """Everything but alerts and health; loaded with the first call. The database has to be open."""
+        with self._web_lock:
+            if self._web is None:
+                from quietshift.app.http_app import build
+
+                assert self.app is not None
+                self._web = build(self.app)
+            return self._web
+
+    def reload(self) -> None:
+        """Take the configuration anew. Raises ConfigError, and keeps the old one, where it is broken."""
+        try:
+            self.holder.reload()
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error("reload refused, the old configuration stays in force: %s", problem)
+            raise
+        log.info("configuration reloaded")
+
+    # -- requests --------------------------------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        if self.prefix:
+            if path == self.prefix or path.startswith(self.prefix + "/"):
+                path = path.removeprefix(self.prefix) or "/"
+                scope = dict(scope) | {"path": path, "raw_path": path.encode(), "root_path": self.prefix}
+            else:
+                await answer(send, 404, {"title": "Not found", "status": 404, "detail": f"everything is below {self.prefix}/"})
+                return
+        if path.startswith("/api/v2/"):
+            await self.alerts(scope, receive, send)
+        elif path.startswith("/-/"):
+            await self._control(scope, path, send)
+        elif not await self._wait_open():
+            await answer(send, 503, {"title": "Not ready", "status": 503, "detail": "the server is starting"})
+        elif path == "/metrics":
+            from quietshift.app.metrics import render
+
+            assert self.app is not None
+            body, content_type = await asyncio.to_thread(render, self.app)
+            await answer(send, 200, body, content_type)
+        else:
+            web = self._web or await asyncio.to_thread(self.web)
+            await web(scope, receive, send)
+
+    async def _wait_open(self) -> bool:
+        if self.app is not None:
+            return True
+        if self._opened is not None:
+            try:
+                await asyncio.wait_for(self._opened.wait(), 10)
+            except TimeoutError:
+                return False
+        return self.app is not None
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self.start()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await asyncio.to_thread(self.stop)
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _control(self, scope: Scope, path: str, send: Send) -> None:
+        method = scope["method"]
+        if path == "/-/ready" and method in ("GET", "HEAD"):
+            if self.app is None:
+                await answer(send, 503, b"starting\n", "text/plain")
+            else:
+                await answer(send, 200, b"ready\n", "text/plain")
+        elif path == "/-/healthy" and method in ("GET", "HEAD"):
+            ailments = await asyncio.to_thread(self.app.ailments) if self.app is not None else []
+            body = "".join(f"{ailment}\n" for ailment in ailments) or "healthy\n"
+            await answer(send, 503 if ailments else 200, body.encode(), "text/plain")
+        elif path == "/-/reload" and method in ("POST", "PUT"):
+            if not self._may_reload(scope):
+                detail = "send the admin token as a bearer token"
+                await answer(send, 401, {"title": "Token needed", "status": 401, "detail": detail})
+                return
+            try:
+                await asyncio.to_thread(self.reload)
+            except ConfigError as error:
+                found = [{"file": p.file, "line": p.line, "message": p.message} for p in error.problems]
+                detail = f"failed to reload config, the old one stays in force: {error}"
+                await answer(send, 422, {"title": "Configuration refused", "status": 422, "detail": detail, "errors": found})
+            else:
+                await answer(send, 200, b"reloaded\n", "text/plain")
+        elif path in ("/-/ready", "/-/healthy", "/-/reload"):
+            await answer(send, 405, {"title": "Method not allowed", "status": 405, "detail": f"{method} {path}"})
+        else:
+            await answer(send, 404, {"title": "Not found", "status": 404, "detail": f"there is no {path}"})
+
+    def _may_reload(self, scope: Scope) -> bool:
+        """Whoever may use the loopback interface of a server that listens there alone, or who has an admin token."""
+        if self.settings.intake_open:
+            return True
+        header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        return self.app is not None and self.app.is_admin(header.decode("latin-1"))
+
+
+async def answer(send: Send, status: int, body: bytes | dict[str, Any], content_type: str = "application/json") -> None:
+    """Send a whole response; a dict is a problem (RFC 9457)."""
+    if isinstance(body, dict):
+        body, content_type = json.dumps(body, ensure_ascii=False).encode(), "application/problem+json"
+    length = str(len(body)).encode()
+    headers = [(b"content-type", content_type.encode()), (b"content-length", length), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The listening socket. Raises Invalid where the address is taken or not ours."""
+    from quietshift.kernel.errors import Invalid
+
+    host, port = settings.listen_host, settings.listen_port
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        sock = socket.socket(family, kind, proto)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(2048)
+    except OSError as error:
+        raise Invalid(f"cannot listen on {settings.listen}: {error.strerror or error}") from None
+    return sock
+
+
+def run(server: Server, sock: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT; SIGHUP reloads. Raises what kept the server from opening."""
+    config = uvicorn.Config(
+        server, log_config=None, access_log=False, server_header=False, date_header=True, lifespan="on", ws="none",
+        timeout_graceful_shutdown=3, timeout_keep_alive=65, h11_max_incomplete_event_size=1 << 16,
+    )
+    edge = uvicorn.Server(config)
+
+    def give_up() -> None:
+        edge.should_exit = True
+
+    server.on_failure = give_up
+
+    async def main() -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload_in_thread, server)
+        await edge.serve(sockets=[sock])
+
+    try:
+        if config.loop == "auto" and config.get_loop_factory() is not None:
+            with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+                runner.run(main())
+        else:
+            asyncio.run(main())
+    except KeyboardInterrupt:
+        log.info("stopped")
+    server.raise_failure()
+
+
+def _reload_in_thread(server: Server) -> None:
+    def work() -> None:
+        try:
+            server.reload()
+        except QuietshiftError:
+            log.debug("told already")
+        except Exception:
+            log.exception("reload failed, the old configuration stays in force")
+
+    threading.Thread(target=work, name="qs-reload", daemon=True).start()
+
+
+def announce(text: str) -> None:
+    """One line for the person who started the server."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command's own output
+
+
+__all__ = ["ASGI", "Server", "announce", "answer", "listen", "run"]
