@@ -35,6 +35,7 @@ class Server:
         self._env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("QUIETSHIFT_")},
             "QUIETSHIFT_ADMIN_TOKEN": ADMIN_TOKEN,
+            "QUIETSHIFT_SECRET_KEY": "0123456789abcdef" * 4,  # on PostgreSQL it has to be given
             **(env or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None
