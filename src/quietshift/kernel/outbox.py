@@ -18,7 +18,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 from quietshift.kernel.db import Database, Tx
 from quietshift.kernel.ids import new_id
 from quietshift.kernel.schema import outbox
-from quietshift.kernel.timers import backoff
+from quietshift.kernel.timers import Parked, backoff
 
 log = logging.getLogger("quietshift.outbox")
 LEASE = timedelta(seconds=60)  # longer than any channel's own time limit
@@ -35,7 +35,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Delivery:
-    """One attempt to bring a row outside. id is the idempotency key, the same in every attempt; attempt counts from 1."""
+    """One attempt to bring a row outside. id is the idempotency key, the same in every attempt; attempt counts from 1.
+
+    attempted_at: the instant just before `send`; None until then.
+    """
 
     id: str
     kind: str
@@ -49,6 +52,7 @@ class Delivery:
     fence: int
     claimed_at: datetime
     final: bool = False  # in `record`: no further attempt follows
+    attempted_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -221,9 +225,24 @@ def run_due(db: Database, kinds: Mapping[str, OutboxKind], now: datetime, limit:
     for kind in kinds.values():
         with db.write() as tx:
             claimed = claim(tx, kind, now, limit)
-        results = [(delivery, act(kind, delivery)) for delivery in claimed]
+        started = [replace(delivery, attempted_at=now) for delivery in claimed]
+        results = [(delivery, act(kind, delivery)) for delivery in started]
         if results:
             with db.write() as tx:
                 record(tx, kinds, results, now)
         sent += len(results)
     return sent
+
+
+def parked(tx: Tx) -> list[Parked]:
+    """Rows whose result could not be recorded: they wait for a person, oldest first."""
+    statement = select(outbox).where(outbox.c.state == "parked").order_by(outbox.c.id)
+    return [Parked(r.id, r.kind, r.subject, r.attempts, r.error or "", None) for r in tx.execute(statement)]
+
+
+def revive(tx: Tx, delivery_id: str, now: datetime) -> bool:
+    """Try a parked row again, now; tells whether it was parked."""
+    mine = (outbox.c.id == delivery_id, outbox.c.state == "parked")
+    done = tx.execute(update(outbox).where(*mine).values(state="pending", due_at=now, lease_owner=None, lease_until=None))
+    tx.due(now)
+    return done.rowcount > 0

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from quietshift.kernel import journal, outbox, timers
@@ -221,12 +221,14 @@ class Worker:
 
     def _send(self, delivery: Delivery) -> None:
         kind = self.registry.outbox[delivery.kind]
-        if self.clock.now() - delivery.claimed_at > kind.lease / 2:
+        now = self.clock.now()
+        if now - delivery.claimed_at > kind.lease / 2:
             # it waited so long for a thread that another process may take over: leave it to whoever claims it next
             with self._flying_lock:
                 self._flying[delivery.kind] -= 1
             return
-        self._results.put((delivery, outbox.act(kind, delivery)))
+        started = replace(delivery, attempted_at=now)
+        self._results.put((started, outbox.act(kind, started)))
 
     def _record_loop(self) -> None:
         current = self._rounds["record"]
