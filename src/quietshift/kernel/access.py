@@ -184,7 +184,7 @@ def create_token(
         raise Conflict(f"there is a token {name!r} already, or was: names stay in the journal, so take another")
     ordered = tuple(scope for scope in auth.SCOPES if scope in scopes)
     made = ApiToken(new_id(now), name, ordered, now, actor, expires_at, None, None)
-    secret = auth.TOKEN_PREFIX + auth.new_secret()
+    secret = auth.PREFIX + auth.new_secret()
     store.add_token(tx, made, auth.digest(secret))
     data = {"scopes": list(ordered), "expires_at": rfc3339(expires_at) if expires_at else None}
     journal.append(tx, now, actor, "token.created", f"token:{name}", "", data)

@@ -39,7 +39,7 @@ IMPLIED: Mapping[str, frozenset[str]] = {
     "respond": frozenset({"read", "respond"}),
     "admin": frozenset(SCOPES),
 }
-TOKEN_PREFIX = "qs_"
+PREFIX = "qs_"  # how leak scanners and our own redaction know one
 SESSION_TTL = timedelta(days=30)
 SESSION_IDLE = timedelta(days=7)
 TOUCH_EVERY = timedelta(minutes=5)  # a page view is no reason to write
@@ -48,6 +48,7 @@ WINDOW = timedelta(minutes=15)
 # Attempts to sign in within WINDOW: of one account from one address, of one account, from one address. Who hammers an account
 # from elsewhere must not lock its owner out, so the limit over all addresses is wide.
 LIMITS = {"pair": 10, "account": 100, "address": 50}
+HASH_COST = {"time_cost": 3, "memory_cost": 65536, "parallelism": 4}  # RFC 9106, second recommended option
 _hashing = threading.BoundedSemaphore(2)  # argon2 takes 64 MiB each time
 
 
@@ -95,7 +96,8 @@ def scopes_of(names: tuple[str, ...] | list[str]) -> frozenset[str]:
 def _hasher() -> PasswordHasher:
     from argon2 import PasswordHasher
 
-    return PasswordHasher()
+    cost = HASH_COST
+    return PasswordHasher(time_cost=cost["time_cost"], memory_cost=cost["memory_cost"], parallelism=cost["parallelism"])
 
 
 def _normal(password: str) -> str:
@@ -131,10 +133,10 @@ def password_matches(stored: str | None, password: str) -> bool:
         _dummy.append(hash_password(new_secret()))
     with _hashing:
         try:
-            right = _hasher().verify(stored or _dummy[0], _normal(password).encode("utf-8", "surrogatepass"))
+            _hasher().verify(stored or _dummy[0], _normal(password).encode("utf-8", "surrogatepass"))
         except (VerificationError, InvalidHashError):
-            right = False
-    return right and stored is not None
+            return False
+    return stored is not None
 
 
 # -- sessions ------------------------------------------------------------------------------------------------------------
@@ -147,7 +149,7 @@ def sign_in(db: Database, name: str, password: str, address: str, now: datetime)
     """
     name = name.strip()
     with db.write() as tx:
-        account = store.account(tx, name) if len(name) <= 128 else None
+        account = store.account(tx, name) if name.isprintable() and len(name) <= 128 else None
         wait, keys = _count_attempt(tx, account.name if account else "", address, now)
     if wait:  # raised outside the transaction: the count has to stay
         raise TooMany("too many attempts to sign in; wait a little, then try again", wait)
@@ -171,7 +173,7 @@ def sign_in(db: Database, name: str, password: str, address: str, now: datetime)
 def guard(db: Database, name: str, now: datetime) -> None:
     """Count an attempt at the password of somebody who is signed in. Raises TooMany."""
     with db.write() as tx:
-        wait, _ = _count_attempt(tx, name, "session", now)
+        wait, _ = _count_attempt(tx, name, f"session of {name}", now)
     if wait:
         raise TooMany("too many attempts; wait a little, then try again", wait)
 
@@ -188,7 +190,8 @@ def _count_attempt(tx: Tx, name: str, address: str, now: datetime) -> tuple[int,
             wait = max(wait, int((since + WINDOW - now).total_seconds()) + 1)
         if count == LIMITS[kind] + 1:
             subject = f"account:{name}" if name else "account:unknown"
-            journal.append(tx, now, "system", "auth.throttled", subject, f"more than {LIMITS[kind]} attempts", {"address": address})
+            why = f"more than {LIMITS[kind]} attempts in {WINDOW}"
+            journal.append(tx, now, "system", "auth.throttled", subject, why, {"address": address})
     return wait, [key for kind, key in keys.items() if kind != "address"]
 
 
