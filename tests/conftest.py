@@ -8,4 +8,5 @@ pytest_plugins = [
     "tests.support.webhook",
     "tests.support.browser",
     "tests.support.server",
+    "tests.support.acceptance",
 ]

@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-CONFORMANCE = Path(os.environ.get("QUIETSHIFT_CONFORMANCE", ROOT.parent / "shared/conformance"))
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -52,14 +50,13 @@ NEEDS = {
     "amtool": Need(("prometheus-alertmanager",), ("amtool",)),
     "chromium": Need(("chromium", "fonts-dejavu-core"), ("chromium", "chromium-browser", "google-chrome")),
     "systemd": Need(("systemd",), ("systemd-analyze",)),
-}
-if CONFORMANCE.is_dir():  # the suites of peers, where somebody laid them beside the repository
-    NEEDS["go"] = Need(("golang-go",), ("go",))
-    NEEDS["alertmanager-sources"] = Need(
+    "go": Need(("golang-go",), ("go",)),
+    "alertmanager-sources": Need(
         ("golang-github-prometheus-alertmanager-dev",),
         (),
         ("usr/share/gocode/src/github.com/prometheus/alertmanager/test",),
-    )
+    ),
+}
 
 
 def missing(names: Iterable[str]) -> list[str]:
