@@ -23,9 +23,9 @@ def new_id(now: datetime) -> str:
     millis = max(0, to_micros(now) // 1000) & ((1 << 48) - 1)
     with _lock:
         value = (millis << _RANDOM_BITS) | int.from_bytes(os.urandom(10))
-        if value <= _last and (_last >> _RANDOM_BITS) <= millis:
+        if value <= _last and _last >> _RANDOM_BITS == millis:
             value = _last + 1
-        _last = value if (_last >> _RANDOM_BITS) <= millis else _last
+        _last = value
     letters = []
     for _ in range(26):
         letters.append(_ALPHABET[value & 31])

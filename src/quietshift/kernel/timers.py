@@ -136,3 +136,29 @@ def backoff(attempts: int, first: timedelta = timedelta(seconds=1), most: timede
 
 def _timer(row: Any) -> Timer:
     return Timer(row.id, row.kind, row.subject, row.due_at, row.payload, row.attempts)
+
+
+@dataclass(frozen=True)
+class Parked:
+    """A row that was tried until it was given up: it waits for a person."""
+
+    id: str
+    kind: str
+    subject: str
+    attempts: int
+    error: str
+    parked_at: datetime | None
+
+
+def parked(tx: Tx) -> list[Parked]:
+    """The timers that were given up, oldest first."""
+    statement = select(timers).where(timers.c.parked_at.is_not(None)).order_by(timers.c.parked_at, timers.c.id)
+    return [Parked(r.id, r.kind, r.subject, r.attempts, r.error or "", r.parked_at) for r in tx.execute(statement)]
+
+
+def revive(tx: Tx, timer_id: str, now: datetime) -> bool:
+    """Try a parked timer again, now; tells whether it was parked."""
+    mine = (timers.c.id == timer_id, timers.c.parked_at.is_not(None))
+    done = tx.execute(update(timers).where(*mine).values(parked_at=None, attempts=0, due_at=now))
+    tx.due(now)
+    return done.rowcount > 0
