@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quietshift.channels.parse import Channel, mask, parse_via
-from quietshift.channels.smarthost import parse_smarthost
+from quietshift.channels.smarthost import Smarthost
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_any_text_is_either_a_destination_or_refused(text):
 def test_a_mail_server_is_written_as_host_and_port():
     places = {"mail.example.org:587": ("mail.example.org", 587), "localhost": ("localhost", 25), "[::1]:25": ("::1", 25)}
     for written, place in places.items():
-        assert (parse_smarthost(written).host, parse_smarthost(written).port) == place
-    assert "s3cret" not in repr(parse_smarthost("localhost:25", password="s3cret"))
+        assert (Smarthost.at(written).host, Smarthost.at(written).port) == place
+    assert "s3cret" not in repr(Smarthost.at("localhost:25", password="s3cret"))
     for wrong in ("", ":25", "host:smtp", "host:0", "host:70000"):
         with pytest.raises(ValueError, match="not a mail server"):
-            parse_smarthost(wrong)
+            Smarthost.at(wrong)

@@ -20,6 +20,8 @@ from quietshift.channels.words import answer_text
 from quietshift.kernel.clock import aware
 from quietshift.kernel.outbox import Answer
 
+__all__ = ["Smarthost", "compose", "one_line", "send"]
+
 TIMEOUT = 30.0  # seconds for the whole conversation; half of an outbox lease
 STEP_TIMEOUT = 10.0  # seconds for one answer
 _LINE = 990  # RFC 5321: 998 octets a line

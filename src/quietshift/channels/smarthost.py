@@ -23,15 +23,13 @@ class Smarthost:
     hello: str = ""
     context: ssl.SSLContext | None = None  # default: certificates that the system trusts
 
-
-def parse_smarthost(
-    place: str, *, tls: Tls = "starttls", username: str = "", password: str = "", hello: str = ""
-) -> Smarthost:
-    """From `host:port`, `[::1]:25` or `host` (port 25). Raises ValueError."""
-    host, colon, port = place.rpartition(":")
-    if not colon or "]" in port:
-        host, port = place, "25"
-    host = host.strip("[]")
-    if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
-        raise ValueError(f"not a mail server: {place!r} (write it as host:port)")
-    return Smarthost(host, int(port), tls, username, password, hello)
+    @classmethod
+    def at(cls, place: str, *, tls: Tls = "starttls", username: str = "", password: str = "", hello: str = "") -> Smarthost:
+        """From `host:port`, `[::1]:25` or `host` (port 25). Raises ValueError."""
+        host, colon, port = place.rpartition(":")
+        if not colon or "]" in port:
+            host, port = place, "25"
+        host = host.strip("[]")
+        if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
+            raise ValueError(f"not a mail server: {place!r} (write it as host:port)")
+        return cls(host, int(port), tls, username, password, hello)
