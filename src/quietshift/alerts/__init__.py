@@ -1,0 +1,1 @@
+"""What was reported: intake wires, routing, grouping, inhibition, silences."""

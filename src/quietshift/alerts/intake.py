@@ -1,0 +1,96 @@
+"""The writer of intake: requests that arrive while a commit is under way are committed together in the next transaction.
+
+So a single request costs one commit, and many cost little more. Each is answered after its own commit.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from quietshift.alerts.usecases import Alerting
+from quietshift.alerts.wires.alertmanager import Reported
+from quietshift.kernel.clock import Clock
+from quietshift.kernel.db import Database
+from quietshift.kernel.errors import QuietshiftError, Unavailable
+
+log = logging.getLogger("quietshift.alerts")
+MOST = 20_000  # alerts in one transaction
+WAITING = 200_000  # alerts that may wait for the writer
+
+Done = Callable[[QuietshiftError | None], None]
+
+
+class Intake:
+    """Takes reports to the database, in order. `done` is called on the writer's thread: None for stored, else why not."""
+
+    def __init__(self, db: Database, use: Alerting, clock: Clock) -> None:
+        self._db, self._use, self._clock = db, use, clock
+        self._condition = threading.Condition()
+        self._queue: list[tuple[Sequence[Reported], Done]] = []
+        self._waiting = 0
+        self._stopping = False
+        self._broken = False
+        self._thread = threading.Thread(target=self._run, name="qs-intake", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Store what is waiting, and end."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def submit(self, reports: Sequence[Reported], done: Done) -> None:
+        """Hand over one request's alerts."""
+        with self._condition:
+            full, ended = self._waiting + len(reports) > WAITING, self._stopping
+            if not (full or ended):
+                self._queue.append((reports, done))
+                self._waiting += len(reports)
+                self._condition.notify()
+                return
+        done(Unavailable("shutting down" if ended else "more alerts are waiting to be stored than can be; send them again"))
+
+    def _take(self) -> list[tuple[Sequence[Reported], Done]]:
+        with self._condition:
+            while not self._queue and not self._stopping:
+                self._condition.wait()
+            count = taken = 0
+            while taken < len(self._queue) and (not taken or count + len(self._queue[taken][0]) <= MOST):
+                count += len(self._queue[taken][0])
+                taken += 1
+            batch = self._queue[:taken]
+            del self._queue[:taken]
+            self._waiting -= count
+            return batch
+
+    def _run(self) -> None:
+        while batch := self._take():
+            problem = self._store([report for reports, _ in batch for report in reports])
+            for _, done in batch:
+                done(problem)
+
+    def _store(self, reports: list[Reported]) -> QuietshiftError | None:
+        try:
+            with self._db.write() as tx:
+                now = self._clock.now()
+                if self._broken:  # senders could not be heard until now: their silence means nothing
+                    self._use.heard_since = now
+                self._use.receive(tx, reports, now)
+        except QuietshiftError as error:
+            problem: QuietshiftError = error
+            log.error("alerts could not be stored, senders are asked to repeat them: %s", error)
+        except Exception:
+            log.exception("alerts could not be stored, senders are asked to repeat them")
+            problem = Unavailable("the alerts could not be stored; send them again")
+        else:
+            self._broken = False
+            return None
+        self._broken = True
+        self._use.hot.invalidate()
+        return problem

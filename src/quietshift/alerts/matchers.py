@@ -1,0 +1,159 @@
+"""Label matchers in Alertmanager's classic syntax: `a="b"`, `a!=b`, `a=~"x|y"`, `a!~z`, lists `{a="b", c="d"}`.
+
+Regular expressions are RE2's, anchored at both ends and linear in time: a hostile pattern costs nothing. The engine is
+imported with the first pattern that needs it.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+_FORM = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*(.*?)\s*", re.ASCII | re.DOTALL)
+_PLAIN = re.compile(r"[\w \-/,@%#&~:;<>=!]*(?:\|[\w \-/,@%#&~:;<>=!]*)*")  # words and alternatives: no engine needed
+MAX_PATTERN = 10_000
+
+
+class Matcher(msgspec.Struct, frozen=True, order=True):
+    """One condition on one label. operator: = != =~ !~. A label that is absent has the empty value."""
+
+    name: str
+    value: str
+    operator: str = "="
+
+    @property
+    def is_regex(self) -> bool:
+        return self.operator in ("=~", "!~")
+
+    @property
+    def is_equal(self) -> bool:
+        return self.operator in ("=", "=~")
+
+    def matches(self, value: str) -> bool:
+        """Whether this label value fulfils the condition."""
+        if self.operator == "=":
+            return value == self.value
+        if self.operator == "!=":
+            return value != self.value
+        return compiled(self.value)(value) == (self.operator == "=~")
+
+    def __str__(self) -> str:
+        escaped = self.value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+        return f'{self.name}{self.operator}"{escaped}"'
+
+
+Matchers = tuple[Matcher, ...]
+
+
+def matcher(name: str, operator: str, value: str) -> Matcher:
+    """A matcher whose pattern compiles. Raises ValueError that says why it does not."""
+    if operator in ("=~", "!~"):
+        compiled(value)
+    return Matcher(name, value, operator)
+
+
+def all_match(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
+    """Whether a label set fulfils every condition."""
+    return all(m.matches(labels.get(m.name, "")) for m in matchers)
+
+
+def filter_matches(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
+    """Whether a label set passes the `filter` of a request: like all_match, but `a=""` asks for a label that is absent and
+    `a!=""` for one that is there."""
+    for m in matchers:
+        if not m.value and (m.name in labels) != m.is_equal:
+            continue
+        if not m.matches(labels.get(m.name, "")):
+            return False
+    return True
+
+
+def text(matchers: Iterable[Matcher]) -> str:
+    """`{a="b",c=~"d"}`, as in group keys."""
+    return "{" + ",".join(map(str, matchers)) + "}"
+
+
+def route_order(m: Matcher) -> tuple[str, str, int]:
+    """Sort key of a route's matchers: name, value, then the operators in Alertmanager's order."""
+    return (m.name, m.value, ("=", "!=", "=~", "!~").index(m.operator))
+
+
+@functools.lru_cache(maxsize=4096)
+def compiled(pattern: str) -> Callable[[str], bool]:
+    """Tells whether a whole text matches an RE2 pattern. Raises ValueError for what RE2 does not take."""
+    if len(pattern) > MAX_PATTERN:
+        raise ValueError(f"the regular expression is longer than {MAX_PATTERN} characters")
+    if _PLAIN.fullmatch(pattern) and pattern.isascii():
+        return frozenset(pattern.split("|")).__contains__
+    if pattern == ".+":
+        return lambda value: bool(value) and "\n" not in value
+    if pattern == ".*":
+        return lambda value: "\n" not in value
+    try:
+        pattern.encode()
+    except UnicodeEncodeError:
+        raise ValueError("the regular expression is not valid UTF-8") from None
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        expression = re2.compile(pattern, options)
+    except re2.error as error:
+        why = error.args[0].decode(errors="replace") if error.args and isinstance(error.args[0], bytes) else str(error)
+        raise ValueError(f"not a regular expression (RE2 syntax): {pattern!r}: {why}") from None
+    full = expression.fullmatch
+    return lambda value: full(value) is not None
+
+
+def parse_matcher(source: str) -> Matcher:
+    """One matcher. The value may be in double quotes, with \\" \\\\ \\n as escapes; other backslashes are literal.
+
+    Raises ValueError naming the text that is none.
+    """
+    form = _FORM.fullmatch(source)
+    if form is None:
+        raise ValueError(f"bad matcher format: {source}")
+    name, operator, raw = form.groups()
+    quoted = raw.startswith('"')
+    value = raw[1:] if quoted else raw
+    closed = False
+    out: list[str] = []
+    position = 0
+    while position < len(value):
+        char = value[position]
+        position += 1
+        if char == "\\" and position < len(value):
+            following = value[position]
+            position += 1
+            out.append({"n": "\n", '"': '"', "\\": "\\"}.get(following, "\\" + following))
+        elif char == '"':
+            if not quoted or position < len(value):
+                raise ValueError(f"matcher value contains unescaped double quote: {raw}")
+            closed = True
+        else:
+            out.append(char)
+    if quoted and not closed:
+        raise ValueError(f"matcher value lacks its closing double quote: {raw}")
+    return matcher(name, operator, "".join(out))
+
+
+def parse_matchers(source: str) -> Matchers:
+    """A comma-separated list, the braces around it optional; commas within double quotes do not separate."""
+    body = source.removeprefix("{").removesuffix("}")
+    parts: list[str] = []
+    begin = 0
+    quoted = escaped = False
+    for position, char in enumerate(body):
+        if char == "," and not quoted:
+            parts.append(body[begin:position])
+            begin = position + 1
+        elif char == '"' and not escaped:
+            quoted = not quoted
+        escaped = char == "\\" and not escaped
+    if body[begin:].strip():
+        parts.append(body[begin:])
+    return tuple(map(parse_matcher, parts))

@@ -1,0 +1,168 @@
+"""The values of this room: what is reported, where it goes, who hears of it. Frozen, and valid once loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from quietshift.alerts.intervals import Interval
+from quietshift.alerts.labels import Labels
+from quietshift.alerts.matchers import Matchers
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """The last known episode of one label set.
+
+    ends_at: firing until then, unless renewed. timeout: the sender gave no end, it is the time of receipt plus
+    `resolve_timeout`. lease: the end lay ahead when it was received, so that silence alone ends it; otherwise the sender said
+    that it is over. id: its row, 0 until stored. grouped: it is a member of the groups of its routes.
+    """
+
+    labels: Labels
+    annotations: Labels
+    starts_at: datetime
+    ends_at: datetime
+    updated_at: datetime
+    timeout: bool = False
+    lease: bool = True
+    generator_url: str = ""
+    id: int = 0
+    grouped: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.labels.get("alertname", "")
+
+
+class SilenceState(StrEnum):
+    PENDING = "pending"
+    ACTIVE = "active"
+    EXPIRED = "expired"
+
+
+class Silence(msgspec.Struct, frozen=True):
+    """Alerts whose labels fulfil all matchers are not notified from starts_at until ends_at."""
+
+    id: str
+    matchers: Matchers
+    starts_at: datetime
+    ends_at: datetime
+    created_by: str
+    comment: str
+    updated_at: datetime
+
+
+class HttpAccess(msgspec.Struct, frozen=True):
+    """How to introduce ourselves to a webhook: one of basic auth and authorization, or neither. Files are read when sending."""
+
+    username: str = ""
+    password: str = ""
+    password_file: str = ""
+    scheme: str = ""
+    credentials: str = ""
+    credentials_file: str = ""
+
+
+class Webhook(msgspec.Struct, frozen=True):
+    """An entry of webhook_configs. max_alerts: 0 for all."""
+
+    url: str = ""
+    url_file: str = ""
+    send_resolved: bool = True
+    max_alerts: int = 0
+    http: HttpAccess = HttpAccess()
+    kind: str = "webhook"
+
+
+class Email(msgspec.Struct, frozen=True):
+    """An entry of email_configs, the defaults of `global` filled in."""
+
+    to: str
+    sender: str
+    smarthost: str
+    hello: str = "localhost"
+    username: str = ""
+    password: str = ""
+    password_file: str = ""
+    identity: str = ""
+    secret: str = ""
+    require_tls: bool = True
+    headers: tuple[tuple[str, str], ...] = ()
+    text: str = ""
+    html: str = ""
+    send_resolved: bool = False
+    kind: str = "email"
+
+
+class Desk(msgspec.Struct, frozen=True):
+    """The incident desk, which pages people by an escalation policy. It hears of everything, resolved alerts too."""
+
+    escalation_policy: str
+    send_resolved: bool = True
+    kind: str = "desk"
+
+
+Integration = Webhook | Email | Desk
+
+
+class Receiver(msgspec.Struct, frozen=True):
+    """Who hears of a group: its integrations by their key `webhook/0`, `email/1`, `desk/0`."""
+
+    name: str
+    integrations: Mapping[str, Integration]
+    line: int = 0
+
+
+class Route(msgspec.Struct, frozen=True, eq=False):
+    """A node of the routing tree, what it inherits filled in.
+
+    path: its place, `0` for the root, `0/2` for the root's third child. key: Alertmanager's name for it, of the matchers from
+    the root down; not unique.
+    """
+
+    path: str
+    key: str
+    receiver: str
+    matchers: Matchers = ()
+    group_by: frozenset[str] = frozenset()
+    group_by_all: bool = False
+    group_wait: timedelta = timedelta(seconds=30)
+    group_interval: timedelta = timedelta(minutes=5)
+    repeat_interval: timedelta = timedelta(hours=4)
+    continues: bool = False
+    mute_time_intervals: tuple[str, ...] = ()
+    active_time_intervals: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ()
+    line: int = 0
+
+    def walk(self) -> Iterator[Route]:
+        """This node and all below it, depth first."""
+        yield self
+        for child in self.routes:
+            yield from child.walk()
+
+
+class InhibitRule(msgspec.Struct, frozen=True):
+    """Alerts that fulfil `target` are muted while one that fulfils `source`, with the same values of `equal`, is firing."""
+
+    source: Matchers
+    target: Matchers
+    equal: tuple[str, ...] = ()
+
+
+class AlertsConfig(msgspec.Struct, frozen=True):
+    """`alertmanager.yml` as it is followed. original: its text, secrets blotted out, as the API shows it."""
+
+    route: Route
+    receivers: Mapping[str, Receiver]
+    inhibit_rules: tuple[InhibitRule, ...] = ()
+    intervals: Mapping[str, Interval] = {}
+    resolve_timeout: timedelta = timedelta(minutes=5)
+    original: str = ""
+
+    def by_path(self) -> dict[str, Route]:
+        """Every route by its path."""
+        return {route.path: route for route in self.route.walk()}

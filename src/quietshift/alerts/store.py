@@ -1,0 +1,350 @@
+"""This room's SQL, the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, Select, and_, bindparam, delete, insert, select, text, tuple_, update
+
+from quietshift.alerts.decide import Told
+from quietshift.alerts.labels import Labels, identity
+from quietshift.alerts.matchers import Matcher
+from quietshift.alerts.model import Alert, Silence
+from quietshift.alerts.tables import (
+    alert_decisions,
+    alert_group_members,
+    alert_groups,
+    alerts,
+    notification_log,
+    silences,
+)
+from quietshift.kernel.db import Tx
+from quietshift.kernel.ids import new_id
+from quietshift.kernel.schema import counters, outbox
+
+TURN = 0x7173616C  # "qsal": the advisory lock that orders intake and flushes of many processes
+NOTIFY_KINDS = ("notify.webhook", "notify.email")
+IN_LIST = 500  # values in one IN (...)
+
+
+def take_turn(tx: Tx) -> None:
+    """Wait until no other process takes in or flushes alerts; held until the transaction ends. On SQLite it always holds."""
+    if tx.dialect == "postgresql":
+        tx.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": TURN})
+
+
+def take_ids(tx: Tx, name: str, count: int) -> range:
+    """That many new ids."""
+    if not count:
+        return range(0)
+    bump = update(counters).where(counters.c.name == name).values(value=counters.c.value + count).returning(counters.c.value)
+    last = tx.execute(bump).scalar_one_or_none()
+    if last is None:
+        tx.upsert(counters, {"name": name, "value": 0}, key=["name"], change=[])
+        last = tx.execute(bump).scalar_one()
+    return range(last - count + 1, last + 1)
+
+
+# -- alerts --------------------------------------------------------------------------------------------------------------
+
+_labels = msgspec.json.Decoder(Labels)
+
+
+def encode(labels: Mapping[str, str]) -> str:
+    """A label set as it is stored."""
+    return msgspec.json.encode(labels).decode()
+
+
+def _alert(row: Row[Any]) -> Alert:
+    return Alert(
+        _labels.decode(row.labels), _labels.decode(row.annotations), row.starts_at, row.ends_at, row.updated_at,
+        row.timeout, row.lease, row.generator_url, row.id, row.grouped,
+    )
+
+
+def all_alerts(tx: Tx) -> list[Alert]:
+    """Every alert that is kept."""
+    return [_alert(row) for row in tx.execute(select(alerts).order_by(alerts.c.id))]
+
+
+def alerts_by_digest(tx: Tx, digests: Collection[int]) -> dict[int, Alert]:
+    """The known ones of these alerts, by the digest of their labels."""
+    found: dict[int, Alert] = {}
+    for part in _parts(digests):
+        for row in tx.execute(select(alerts).where(alerts.c.digest.in_(part))):
+            found[row.digest] = _alert(row)
+    return found
+
+
+def insert_alerts(tx: Tx, new: Iterable[Alert]) -> None:
+    """Rows of alerts not known before; they have their ids."""
+    rows = [
+        {
+            "id": a.id, "digest": identity(a.labels), "labels": encode(a.labels), "annotations": encode(a.annotations),
+            "starts_at": a.starts_at, "ends_at": a.ends_at, "updated_at": a.updated_at, "timeout": a.timeout, "lease": a.lease,
+            "grouped": a.grouped, "generator_url": a.generator_url,
+        }
+        for a in new
+    ]
+    if rows:
+        tx.execute(insert(alerts), rows)
+
+
+_CHANGE = (
+    update(alerts)
+    .where(alerts.c.id == bindparam("row"))
+    .values({
+        name: bindparam(name)
+        for name in ("annotations", "starts_at", "ends_at", "updated_at", "timeout", "lease", "grouped", "generator_url")
+    })
+)  # fmt: skip
+
+
+def update_alerts(tx: Tx, changed: Iterable[Alert]) -> None:
+    """What may change of known alerts."""
+    rows = [
+        {
+            "row": a.id, "annotations": encode(a.annotations), "starts_at": a.starts_at, "ends_at": a.ends_at,
+            "updated_at": a.updated_at, "timeout": a.timeout, "lease": a.lease, "grouped": a.grouped,
+            "generator_url": a.generator_url,
+        }
+        for a in changed
+    ]
+    if rows:
+        tx.execute(_CHANGE, rows)
+
+
+def delete_alerts(tx: Tx, before: datetime) -> list[int]:
+    """Forget alerts that ended, and were heard of, before this instant and are in no group; returns their ids."""
+    old = and_(alerts.c.ends_at < before, alerts.c.updated_at < before, alerts.c.grouped.is_(False))
+    return list(tx.execute(delete(alerts).where(old).returning(alerts.c.id)).scalars())
+
+
+# -- groups --------------------------------------------------------------------------------------------------------------
+
+
+class Group(msgspec.Struct, frozen=True):
+    """A row of alert_groups."""
+
+    id: int
+    route: str
+    labels: Labels
+    group_key: str
+    receiver: str
+    created_at: datetime
+    next_flush_at: datetime
+    flush_number: int = 0
+    open_deliveries: int = 0
+    failed: bool = False
+    idle: bool = False
+
+
+def _group(row: Row[Any]) -> Group:
+    return Group(
+        row.id, row.route, _labels.decode(row.labels), row.group_key, row.receiver, row.created_at, row.next_flush_at,
+        row.flush_number, row.open_deliveries, row.failed, row.idle,
+    )
+
+
+def group(tx: Tx, group_id: int) -> Group | None:
+    """A group by its id; None where it is gone."""
+    row = tx.execute(select(alert_groups).where(alert_groups.c.id == group_id)).one_or_none()
+    return None if row is None else _group(row)
+
+
+def groups(tx: Tx) -> list[Group]:
+    """Every group."""
+    return [_group(row) for row in tx.execute(select(alert_groups).order_by(alert_groups.c.id))]
+
+
+def groups_of(tx: Tx, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Group]:
+    """The existing ones of these groups, by route and encoded labels."""
+    found: dict[tuple[str, str], Group] = {}
+    for part in _parts(wanted):
+        places = tuple_(alert_groups.c.route, alert_groups.c.labels).in_(part)
+        for row in tx.execute(select(alert_groups).where(places)):
+            found[row.route, row.labels] = _group(row)
+    return found
+
+
+def insert_groups(tx: Tx, new: Sequence[Group]) -> None:
+    """Rows of new groups."""
+    if new:
+        tx.execute(insert(alert_groups), [{**msgspec.structs.asdict(g), "labels": encode(g.labels)} for g in new])
+
+
+def update_group(tx: Tx, group_id: int, **values: Any) -> None:
+    """Change columns of a group."""
+    tx.execute(update(alert_groups).where(alert_groups.c.id == group_id).values(**values))
+
+
+def delete_group(tx: Tx, group_id: int) -> None:
+    """Remove a group that has no members."""
+    tx.execute(delete(alert_groups).where(alert_groups.c.id == group_id))
+
+
+def delete_all_groups(tx: Tx) -> None:
+    """Remove every group and membership: the routes have changed."""
+    tx.execute(delete(alert_group_members))
+    tx.execute(delete(alert_groups))
+    tx.execute(update(alerts).where(alerts.c.grouped).values(grouped=False))
+
+
+def join_groups(tx: Tx, pairs: Collection[tuple[int, int]]) -> None:
+    """Make alerts members: pairs of group and alert id. One that is a member already counts as heard of anew."""
+    rows = [{"group_id": g, "alert_id": a, "over_at": None} for g, a in pairs]
+    tx.upsert(alert_group_members, rows, key=["group_id", "alert_id"])
+
+
+def _members() -> Select[Any]:
+    return select(alert_group_members.c.group_id, alerts).join(alerts, alerts.c.id == alert_group_members.c.alert_id)
+
+
+def members(tx: Tx, group_id: int) -> list[Alert]:
+    """The alerts of a group."""
+    return [_alert(row) for row in tx.execute(_members().where(alert_group_members.c.group_id == group_id))]
+
+
+def all_members(tx: Tx) -> dict[int, list[Alert]]:
+    """The alerts of every group, by its id."""
+    found: dict[int, list[Alert]] = {}
+    for row in tx.execute(_members()):
+        found.setdefault(row.group_id, []).append(_alert(row))
+    return found
+
+
+def mark_over(tx: Tx, group_id: int, over: Iterable[Alert]) -> None:
+    """Note which members this flush found resolved, and what was known of them then."""
+    rows = [{"g": group_id, "a": alert.id, "at": alert.updated_at} for alert in over]
+    if rows:
+        m = alert_group_members.c
+        which = and_(m.group_id == bindparam("g"), m.alert_id == bindparam("a"))
+        tx.execute(update(alert_group_members).where(which).values(over_at=bindparam("at")), rows)
+
+
+def leave_group(tx: Tx, group_id: int) -> tuple[list[int], bool]:
+    """Remove the members that were told as resolved and not heard of since. Returns the alerts that are in no group any more,
+    and whether the group is empty now."""
+    m = alert_group_members
+    known = select(alerts.c.updated_at).where(alerts.c.id == m.c.alert_id).scalar_subquery()
+    gone = delete(m).where(m.c.group_id == group_id, m.c.over_at.is_not(None), m.c.over_at == known).returning(m.c.alert_id)
+    left = set(tx.execute(gone).scalars())
+    still: set[int] = set()
+    for part in _parts(left):
+        still.update(tx.execute(select(m.c.alert_id).where(m.c.alert_id.in_(part))).scalars())
+    free = sorted(left - still)
+    for part in _parts(free):
+        tx.execute(update(alerts).where(alerts.c.id.in_(part)).values(grouped=False))
+    empty = tx.execute(select(m.c.alert_id).where(m.c.group_id == group_id).limit(1)).first() is None
+    return free, empty
+
+
+def set_grouped(tx: Tx, ids: Collection[int]) -> None:
+    """These alerts are in groups."""
+    for part in _parts(ids):
+        tx.execute(update(alerts).where(alerts.c.id.in_(part)).values(grouped=True))
+
+
+# -- what was told, and why ----------------------------------------------------------------------------------------------
+
+
+def told(tx: Tx, group_key: str, receiver: str) -> dict[str, tuple[Told | None, str]]:
+    """What each integration of a receiver was last told of a group, and the last decision about it."""
+    t = notification_log.c
+    rows = tx.execute(select(notification_log).where(t.group_key == group_key, t.receiver == receiver))
+    return {
+        row.integration: (
+            None if row.notified_at is None else Told(frozenset(row.firing), frozenset(row.resolved), row.notified_at),
+            row.decision,
+        )
+        for row in rows
+    }
+
+
+def save_told(
+    tx: Tx, group_key: str, receiver: str, integration: str, told: Told | None, expires_at: datetime, decision: str | None = None
+) -> None:
+    """Note a success (told), a decision, or both."""
+    row: dict[str, Any] = {
+        "group_key": group_key, "receiver": receiver, "integration": integration,
+        "firing": sorted(told.firing) if told else [], "resolved": sorted(told.resolved) if told else [],
+        "notified_at": told.at if told else None, "expires_at": expires_at, "decision": decision or "",
+    }
+    change = ["firing", "resolved", "notified_at", "expires_at"] if told else []
+    if decision is not None:
+        change.append("decision")
+    tx.upsert(notification_log, row, key=["group_key", "receiver", "integration"], change=change)
+
+
+def at_the_desk(tx: Tx, integration: str) -> list[tuple[str, str]]:
+    """Receivers and keys of the groups that the incident desk knows to be firing."""
+    t = notification_log.c
+    rows = tx.execute(select(t.receiver, t.group_key, t.firing).where(t.integration == integration))
+    return [(row.receiver, row.group_key) for row in rows if row.firing]
+
+
+def unsent(tx: Tx) -> list[tuple[str, str]]:
+    """Kinds and subjects of the notifications that are not sent yet."""
+    o = outbox.c
+    statement = select(o.kind, o.subject).distinct().where(o.kind.in_(NOTIFY_KINDS), o.state == "pending")
+    return [(row.kind, row.subject) for row in tx.execute(statement)]
+
+
+def under_way(tx: Tx, kind: str, subject: str, now: datetime) -> bool:
+    """Whether a notification is being sent at this moment."""
+    o = outbox.c
+    flying = select(o.id).where(o.kind == kind, o.subject == subject, o.lease_owner.is_not(None), o.lease_until > now)
+    return tx.execute(flying.limit(1)).first() is not None
+
+
+def note(
+    tx: Tx, now: datetime, group_key: str, receiver: str, integration: str, outcome: str, reason: str, detail: Mapping[str, Any]
+) -> None:
+    """Keep a decision, or what came of it, with its reason."""
+    row = {
+        "id": new_id(now), "at": now, "group_key": group_key, "receiver": receiver, "integration": integration,
+        "outcome": outcome, "reason": reason[:2000], "detail": dict(detail),
+    }
+    tx.execute(insert(alert_decisions), row)
+
+
+def forget(tx: Tx, now: datetime, retention_begins: datetime) -> None:
+    """Drop what is past its time: told entries that expired, decisions and expired silences before the retention."""
+    tx.execute(delete(notification_log).where(notification_log.c.expires_at < now))
+    tx.execute(delete(alert_decisions).where(alert_decisions.c.id < new_id(retention_begins)[:10]))
+    tx.execute(delete(silences).where(silences.c.ends_at < retention_begins))
+
+
+# -- silences ------------------------------------------------------------------------------------------------------------
+
+
+def _silence(row: Row[Any]) -> Silence:
+    conditions = tuple(Matcher(m["name"], m["value"], m["operator"]) for m in row.matchers)
+    return Silence(row.id, conditions, row.starts_at, row.ends_at, row.created_by, row.comment, row.updated_at)
+
+
+def all_silences(tx: Tx, ending_after: datetime | None = None) -> list[Silence]:
+    """Every silence, or those that end later."""
+    statement = select(silences)
+    if ending_after is not None:
+        statement = statement.where(silences.c.ends_at > ending_after)
+    return [_silence(row) for row in tx.execute(statement)]
+
+
+def silence(tx: Tx, silence_id: str) -> Silence | None:
+    """A silence by its id."""
+    row = tx.execute(select(silences).where(silences.c.id == silence_id)).one_or_none()
+    return None if row is None else _silence(row)
+
+
+def save_silence(tx: Tx, s: Silence) -> None:
+    """Write a silence, new or changed."""
+    tx.upsert(silences, {**msgspec.structs.asdict(s), "matchers": [msgspec.structs.asdict(m) for m in s.matchers]}, key=["id"])
+
+
+def _parts(values: Collection[Any]) -> Iterable[list[Any]]:
+    listed = list(values)
+    return (listed[i : i + IN_LIST] for i in range(0, len(listed), IN_LIST))

@@ -1,0 +1,238 @@
+"""What is done with alerts, each verb in one transaction: take in, regroup, forget, silence."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import msgspec
+
+from quietshift.alerts import decide, notification, silences, store
+from quietshift.alerts.decide import Heard
+from quietshift.alerts.hot import Hot
+from quietshift.alerts.labels import Labels
+from quietshift.alerts.matchers import all_match
+from quietshift.alerts.model import Alert, AlertsConfig, Route, Silence, SilenceState
+from quietshift.alerts.store import Group
+from quietshift.alerts.wires.alertmanager import Reported
+from quietshift.kernel import journal, outbox, timers
+from quietshift.kernel.clock import EPOCH, rfc3339
+from quietshift.kernel.db import Tx
+from quietshift.kernel.errors import Invalid, NotFound
+from quietshift.kernel.timers import Timer
+
+GROUP_TIMER = "alerts.group"
+FORGET_TIMER = "alerts.forget"
+DESK_TIMER = "incidents.group"  # served by the room above
+DESK = "desk/0"
+IDLE_GROUP = timedelta(seconds=30)  # an empty group is kept so long: an alert that comes back keeps its rhythm
+
+
+@dataclass
+class Alerting:
+    """What the use cases of this room share: the configuration in force, the hot state, since when senders can be heard."""
+
+    config: Callable[[], AlertsConfig]
+    hot: Hot
+    heard_since: datetime = EPOCH
+    external_url: str = ""
+    retention: timedelta = timedelta(hours=120)
+    keep_resolved: timedelta = timedelta(minutes=30)
+    routes: dict[str, Route] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.take_config()
+
+    def take_config(self) -> None:
+        """Follow the configuration in force from here on."""
+        config = self.config()
+        self.routes = config.by_path()
+        self.hot.watch(config)
+
+    def heard(self) -> Heard:
+        return Heard(self.heard_since, self.config().resolve_timeout)
+
+    # -- alerts in -------------------------------------------------------------------------------------------------
+
+    def receive(self, tx: Tx, reports: Sequence[Reported], now: datetime) -> None:
+        """Merge what senders report with what is known, put it into its groups, and set their timers."""
+        store.take_turn(tx)
+        self.refresh(tx)
+        heard = self.heard()
+        digests = {r.digest for r in reports}
+        before = self.hot.known(digests) if self.hot.enabled else store.alerts_by_digest(tx, digests)
+        after: dict[int, Alert] = {}
+        for r in reports:
+            old = after.get(r.digest) or before.get(r.digest)
+            if old is None:
+                after[r.digest] = r.alert
+                continue
+            merged, _ = decide.merge(old, r.alert, now, heard)
+            if not self._told_again(old, merged, now):
+                after[r.digest] = merged
+        unknown = [digest for digest in after if digest not in before]
+        for digest, row_id in zip(unknown, store.take_ids(tx, "alerts", len(unknown)), strict=True):
+            after[digest] = msgspec.structs.replace(after[digest], id=row_id)
+        joining = {digest: alert for digest, alert in after.items() if not alert.grouped}
+        for digest, alert in joining.items():
+            after[digest] = msgspec.structs.replace(alert, grouped=True)
+        store.insert_alerts(tx, (after[digest] for digest in unknown))
+        store.update_alerts(tx, (alert for digest, alert in after.items() if digest in before))
+        self._join(tx, list(joining.values()), now)
+        if self.hot.enabled:
+            self.hot.apply(after.items())
+        tx.publish("alerts")
+
+    @staticmethod
+    def _told_again(old: Alert, new: Alert, now: datetime) -> bool:
+        """A sender repeats that an alert is over: nothing happened."""
+        return new.ends_at <= now and not old.lease and (old.starts_at, old.ends_at) == (new.starts_at, new.ends_at)
+
+    def refresh(self, tx: Tx) -> None:
+        """Read the hot state from the rows, if it is not known or not to be trusted."""
+        if self.hot.enabled and self.hot.stale:
+            self.hot.load(store.all_alerts(tx))
+
+    def _places(self, alerts: Iterable[Alert]) -> Iterator[tuple[Alert, Route, Labels, tuple[str, str]]]:
+        root = self.config().route
+        for alert in alerts:
+            for route in decide.match(root, alert.labels):
+                of = decide.group_labels(route, alert.labels)
+                yield alert, route, of, (route.path, store.encode(of))
+
+    def _join(self, tx: Tx, alerts: Sequence[Alert], now: datetime) -> None:
+        """Make alerts members of the groups of their routes; groups that do not exist yet are made, with their first timer."""
+        places = list(self._places(alerts))
+        if not places:
+            return
+        groups = store.groups_of(tx, {key for *_, key in places})
+        first: dict[tuple[str, str], datetime] = {}
+        fresh: dict[tuple[str, str], Group] = {}
+        for alert, route, of, key in places:
+            due = decide.first_flush(route, alert.starts_at, now)
+            first[key] = min(due, first.get(key, due))
+            if key not in groups and key not in fresh:
+                fresh[key] = Group(0, route.path, of, decide.group_key(route, of), route.receiver, now, due)
+        for (key, new), group_id in zip(fresh.items(), store.take_ids(tx, "alert_groups", len(fresh)), strict=True):
+            groups[key] = msgspec.structs.replace(new, id=group_id, next_flush_at=first[key])
+        store.insert_groups(tx, [groups[key] for key in fresh])
+        store.join_groups(tx, {(groups[key].id, alert.id) for alert, _, _, key in places})
+        for key, due in first.items():
+            group = groups[key]
+            if key in fresh:
+                timers.schedule(tx, GROUP_TIMER, str(group.id), due, now)
+            elif group.flush_number == 0 and due < group.next_flush_at:
+                store.update_group(tx, group.id, next_flush_at=due, idle=False)
+                timers.schedule(tx, GROUP_TIMER, str(group.id), due, now)
+            elif group.idle:
+                store.update_group(tx, group.id, idle=False)
+                timers.schedule(tx, GROUP_TIMER, str(group.id), max(group.next_flush_at, now), now)
+
+    def firing_sources(self, tx: Tx, now: datetime) -> list[Labels]:
+        """Labels of the firing alerts that can inhibit others."""
+        if self.hot.enabled:
+            return list(self.hot.sources(now, self.heard()))
+        rules, heard = self.config().inhibit_rules, self.heard()
+        return [
+            alert.labels
+            for alert in store.all_alerts(tx)
+            if not decide.resolved(alert, now, heard) and any(all_match(rule.source, alert.labels) for rule in rules)
+        ]
+
+    # -- configuration, memory -------------------------------------------------------------------------------------
+
+    def regroup(self, tx: Tx, now: datetime) -> None:
+        """Put every grouped alert into the groups of the configuration in force, and flush them anew. What was told stays
+        known, so that nobody is told twice."""
+        store.take_turn(tx)
+        self.refresh(tx)
+        members = store.all_members(tx)
+        alerts = {alert.id: alert for group in members.values() for alert in group}
+        old = store.groups(tx)
+        for group in old:
+            timers.cancel(tx, GROUP_TIMER, str(group.id))
+        for kind, subject in store.unsent(tx):
+            outbox.cancel(tx, kind, subject)
+        store.delete_all_groups(tx)
+        self._join(tx, list(alerts.values()), now)
+        store.set_grouped(tx, alerts)
+        self._leave_desk(tx, now)
+
+    def _leave_desk(self, tx: Tx, now: datetime) -> None:
+        """Tell the incident desk of groups that were handed to it and are not its any more."""
+        receivers = self.config().receivers
+        kept = {(g.receiver, g.group_key) for g in store.groups(tx) if DESK in receivers[g.receiver].integrations}
+        for receiver, group_key in store.at_the_desk(tx, DESK):
+            if (receiver, group_key) not in kept:
+                reason = "the configuration was changed: this group is not paged about any more"
+                gone = notification.snapshot(notification.Notice(receiver, group_key, {}, ()), 0, "", reason, now)
+                timers.schedule(tx, DESK_TIMER, desk_subject(receiver, group_key), now, now, gone)
+                nothing = decide.Told(frozenset(), frozenset(), now)
+                store.save_told(tx, group_key, receiver, DESK, nothing, now + self.retention, reason)
+
+    def forget(self, tx: Tx, timer: Timer, now: datetime) -> None:
+        """Drop alerts that have been over for a while and what is past its retention; once in a while."""
+        store.take_turn(tx)
+        self.hot.forget(store.delete_alerts(tx, now - self.keep_resolved))
+        store.forget(tx, now, now - self.retention)
+        timers.schedule(tx, FORGET_TIMER, timer.subject, now + timedelta(minutes=15), now)
+
+
+def desk_subject(receiver: str, group_key: str) -> str:
+    """Which group of which receiver the incident desk is told of."""
+    return f"{receiver}:{group_key}"
+
+
+# -- silences ------------------------------------------------------------------------------------------------------------
+
+
+def set_silence(tx: Tx, silence: Silence, actor: str, now: datetime) -> str:
+    """Create a silence (no id), or change one; returns the id it has now.
+
+    A change that would rewrite history expires the old one and makes a new one. Raises Invalid, NotFound.
+    """
+    if silence.starts_at >= silence.ends_at:
+        raise Invalid("start time must be before end time")
+    if silence.ends_at < now:
+        raise Invalid("end time can't be in the past")
+    wanted = msgspec.structs.replace(silence, updated_at=now)
+    why = f"{silence.created_by}: {silence.comment}"
+    if silence.id:
+        old = store.silence(tx, silence.id)
+        if old is None:
+            raise NotFound(f"silence {silence.id} not found")
+        if silences.change_in_place(old, wanted, now):
+            _save(tx, wanted, actor, "silence.changed", why, now)
+            return silence.id
+        if decide.silence_state(old, now) != SilenceState.EXPIRED:
+            _save(tx, silences.expire(old, now), actor, "silence.expired", "replaced by a new one", now)
+    wanted = msgspec.structs.replace(wanted, id=str(uuid.uuid4()), starts_at=max(silence.starts_at, now))
+    _save(tx, wanted, actor, "silence.created", why, now)
+    return wanted.id
+
+
+def expire_silence(tx: Tx, silence_id: str, actor: str, now: datetime) -> None:
+    """End a silence now; one that is over stays so. Raises NotFound."""
+    old = store.silence(tx, silence_id)
+    if old is None:
+        raise NotFound(f"silence {silence_id} not found")
+    if decide.silence_state(old, now) != SilenceState.EXPIRED:
+        _save(tx, silences.expire(old, now), actor, "silence.expired", "", now)
+
+
+def _save(tx: Tx, silence: Silence, actor: str, act: str, why: str, now: datetime) -> None:
+    try:
+        if act != "silence.expired":
+            silences.check(silence)
+    except ValueError as error:
+        raise Invalid(f"silence invalid: {error}") from None
+    store.save_silence(tx, silence)
+    data = {
+        "matchers": [str(m) for m in silence.matchers],
+        "starts_at": rfc3339(silence.starts_at),
+        "ends_at": rfc3339(silence.ends_at),
+    }
+    journal.append(tx, now, actor, act, f"silence:{silence.id}", why, data)
+    tx.publish("silences")

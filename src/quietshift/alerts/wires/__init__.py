@@ -1,0 +1,1 @@
+"""The formats in which alerts are reported, one file each."""

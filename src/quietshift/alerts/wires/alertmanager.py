@@ -1,0 +1,205 @@
+"""Alertmanager's API v2: alerts in, and everything that is answered, in its own words and shapes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from quietshift.alerts import decide, labels
+from quietshift.alerts.labels import Labels
+from quietshift.alerts.matchers import Matcher, matcher
+from quietshift.alerts.model import Alert, Silence
+from quietshift.kernel.clock import EPOCH, aware, parse_rfc3339
+
+NOTHING = msgspec.Raw(b"{}")
+ZERO_YEAR = 1  # 0001-01-01T00:00:00Z is what Go sends for "no time"
+
+
+class Item(msgspec.Struct, rename={"starts_at": "startsAt", "ends_at": "endsAt", "generator_url": "generatorURL"}):
+    """An alert as it is posted, its label sets not decoded yet: a repeat is recognised by their text."""
+
+    labels: msgspec.Raw
+    annotations: msgspec.Raw = NOTHING
+    starts_at: str | None = ""
+    ends_at: str | None = ""
+    generator_url: str | None = ""
+
+    def end(self) -> datetime | None:
+        """The end reported. Raises ValueError for a text that is no instant."""
+        return instant(self.ends_at) if self.ends_at else None
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """An alert taken in, with the digest of its labels."""
+
+    digest: int
+    alert: Alert
+
+
+_items = msgspec.json.Decoder(list[Item] | None)
+_sets = msgspec.json.Decoder(dict[str, str | None] | None)
+
+
+def decode(body: bytes) -> list[Item]:
+    """The alerts of a request's body. Raises ValueError that names the place of what is wrong."""
+    try:
+        return _items.decode(body) or []
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"alerts cannot be read: {_where(error)}") from None
+    except RecursionError:
+        raise ValueError("alerts cannot be read: nested too deeply") from None
+
+
+def parse(item: Item, now: datetime, resolve_timeout: timedelta) -> Reported:
+    """The alert that an item reports. Raises ValueError that says what is wrong with it."""
+    try:
+        label_set = labels.label_set(_pairs(item.labels))
+    except ValueError as error:
+        raise ValueError(f"labels: {error}") from None
+    try:
+        annotations = labels.label_set(_pairs(item.annotations))
+    except ValueError as error:
+        raise ValueError(f"annotations: {error}") from None
+    times: list[datetime | None] = []
+    for name, text in (("startsAt", item.starts_at), ("endsAt", item.ends_at)):
+        try:
+            times.append(instant(text) if text else None)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    alert = decide.accept(label_set, annotations, times[0], times[1], item.generator_url or "", now, resolve_timeout)
+    return Reported(labels.identity(label_set), alert)
+
+
+def _pairs(raw: msgspec.Raw) -> Labels:
+    try:
+        pairs = _sets.decode(raw) or {}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(_where(error)) from None
+    return {name: value for name, value in pairs.items() if value}
+
+
+def _where(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "not valid UTF-8"
+    return str(error).replace("$", "body", 1) if "$" in str(error) else str(error)
+
+
+@functools.lru_cache(maxsize=4096)
+def instant(text: str) -> datetime | None:
+    """An RFC 3339 instant; None for Go's zero time. Raises ValueError otherwise."""
+    try:
+        moment = parse_rfc3339(text)
+    except (ValueError, OverflowError):
+        raise ValueError(f"not an RFC 3339 time with a zone: {text[:60]!r}") from None
+    return None if moment.year == ZERO_YEAR else moment
+
+
+def millis(moment: datetime) -> str:
+    """`2026-11-22T00:10:05.483Z`: always milliseconds, as Alertmanager writes it."""
+    return aware(moment).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+# -- answers -------------------------------------------------------------------------------------------------------------
+
+
+def alert_answer(
+    alert: Alert, ends_at: datetime, receivers: Sequence[str], silenced_by: Sequence[str], inhibited_by: Sequence[str]
+) -> dict[str, Any]:
+    """A gettableAlert."""
+    answer = {
+        "annotations": alert.annotations,
+        "endsAt": millis(ends_at),
+        "fingerprint": labels.fingerprint(alert.labels),
+        "receivers": [{"name": name} for name in receivers],
+        "startsAt": millis(alert.starts_at),
+        "status": {
+            "inhibitedBy": list(inhibited_by),
+            "silencedBy": list(silenced_by),
+            "state": "suppressed" if silenced_by or inhibited_by else "active",
+        },
+        "updatedAt": millis(alert.updated_at),
+        "labels": alert.labels,
+    }
+    if alert.generator_url:
+        answer["generatorURL"] = alert.generator_url
+    return answer
+
+
+def group_answer(receiver: str, group_labels: Labels, alerts: list[dict[str, Any]]) -> dict[str, Any]:
+    """An alertGroup."""
+    return {"alerts": alerts, "labels": group_labels, "receiver": {"name": receiver}}
+
+
+def silence_answer(silence: Silence, now: datetime) -> dict[str, Any]:
+    """A gettableSilence."""
+    return {
+        "id": silence.id,
+        "status": {"state": str(decide.silence_state(silence, now))},
+        "updatedAt": millis(silence.updated_at),
+        "comment": silence.comment,
+        "createdBy": silence.created_by,
+        "endsAt": millis(silence.ends_at),
+        "matchers": [
+            {"isEqual": m.is_equal, "isRegex": m.is_regex, "name": m.name, "value": m.value} for m in silence.matchers
+        ],
+        "startsAt": millis(silence.starts_at),
+    }
+
+
+# -- silences in ---------------------------------------------------------------------------------------------------------
+
+
+class PostedMatcher(msgspec.Struct, rename="camel"):
+    name: str
+    value: str
+    is_regex: bool
+    is_equal: bool | None = True
+
+
+class PostedSilence(msgspec.Struct, rename="camel"):
+    """A postableSilence. id: of the silence to change; empty for a new one."""
+
+    matchers: list[PostedMatcher]
+    starts_at: str
+    ends_at: str
+    created_by: str
+    comment: str
+    id: str = ""
+
+
+_silence = msgspec.json.Decoder(PostedSilence)
+
+
+def decode_silence(body: bytes) -> Silence:
+    """The silence of a request's body. Raises ValueError that says what is wrong."""
+    try:
+        posted = _silence.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"the silence cannot be read: {_where(error)}") from None
+    for text in (posted.created_by, posted.comment):
+        text.encode()
+    return Silence(
+        posted.id,
+        tuple(_matchers(posted.matchers)),
+        instant(posted.starts_at) or EPOCH,
+        instant(posted.ends_at) or EPOCH,
+        posted.created_by,
+        posted.comment,
+        EPOCH,
+    )
+
+
+def _matchers(posted: Iterable[PostedMatcher]) -> Iterable[Matcher]:
+    for m in posted:
+        equal = m.is_equal is not False
+        operator = ("=~" if equal else "!~") if m.is_regex else ("=" if equal else "!=")
+        yield matcher(m.name, operator, m.value)
+
+
+def encode(answer: Mapping[str, Any] | Sequence[Any] | str) -> bytes:
+    """As JSON, with a line end, as Go's encoder writes it."""
+    return msgspec.json.encode(answer) + b"\n"
