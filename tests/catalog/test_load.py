@@ -129,8 +129,12 @@ def test_dependents_are_found_from_both_sides():
 
 def test_what_is_not_there_is_named_with_what_is_near():
     catalog, _ = read(COMPONENT)
-    with pytest.raises(NotFound, match=r"no component:gitali .did you mean component:default/gitaly"):
+    with pytest.raises(NotFound, match=r"no component:default/gitali .did you mean component:default/gitaly"):
         catalog.get("component:gitali")
+    with pytest.raises(NotFound, match=r"no component:default/ana .did you mean user:default/ana"):
+        catalog.get("ana", "component")
+    with pytest.raises(NotFound, match="has to name its kind"):
+        catalog.get("gitaly")
     assert catalog.component("no such\nthing: /") is None
     assert catalog.component("user:ana") is None
     assert catalog.component("") is None

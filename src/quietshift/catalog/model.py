@@ -145,9 +145,14 @@ class Catalog:
 
     def get(self, ref: Ref | str, kind: str = "") -> Entity:
         """The entity. Raises NotFound, which names what was looked for and what is near."""
-        found = self.find(ref, kind)
+        if isinstance(ref, str):
+            try:
+                ref = Ref.parse(ref, kind)
+            except ValueError as error:
+                raise NotFound(str(error)) from None
+        found = self.find(ref)
         if found is None:
-            raise NotFound(f"the catalog has no {ref}{self._near(str(ref))}")
+            raise NotFound(f"the catalog has no {ref}{self._near(ref)}")
         return found
 
     def component(self, name: str) -> Entity | None:
@@ -237,11 +242,11 @@ class Catalog:
         found = _index((target, source) for target, source in (*forth, *back) if source in self.entities)
         return {target: sorted(sources) for target, sources in found.items()}
 
-    def _near(self, wanted: str) -> str:
+    def _near(self, wanted: Ref) -> str:
         import difflib
 
-        names = {str(ref): entity for ref, entity in self.entities.items()}
-        near = difflib.get_close_matches(wanted.lower(), names, 1)
+        near = sorted(str(ref) for ref in self.entities if ref.name == wanted.name)
+        near = near or difflib.get_close_matches(str(wanted), map(str, self.entities), 1, cutoff=0.8)
         return f" (did you mean {near[0]}?)" if near else ""
 
 
