@@ -138,6 +138,13 @@ def test_the_first_turn_begins_at_the_first_hand_off_from_the_start_on():
     assert who(later, utc("2026-01-12T08:00")).users == ("ana",)
 
 
+def test_a_window_that_closed_before_the_first_turn_is_no_shift_to_look_back_at():
+    mondays = schedule("UTC", layer("day", "00:00", "2026-01-07", only=[window("09:00", "18:00", [0])]))
+    assert (who(mondays, utc("2026-01-08")).start, who(mondays, utc("2026-01-08")).end) == (None, utc("2026-01-12T09:00"))
+    assert who(mondays, utc("2026-01-01")).end == utc("2026-01-12T09:00")
+    assert who(mondays, utc("2026-01-13")).start == utc("2026-01-12T18:00")
+
+
 def test_every_second_week():
     fortnight = schedule("UTC", layer("week", "Thu 17:00", "2026-01-01", every=2))
     assert [f"{s.user} {s.start:%m-%d}" for s in shifts(fortnight, utc("2026-01-02"), utc("2026-02-12T17:00"))] == [

@@ -30,7 +30,7 @@ def zone_of(name: str) -> ZoneInfo:
             raise ValueError(name)
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError; a directory's name is an OSError
-        raise ValueError(f"unknown time zone {name!r}: expected an IANA name like Europe/Berlin{_near(name)}") from None
+        raise ValueError(f"unknown time zone {name!r}{_near(name) or ': expected an IANA name like Europe/Berlin'}") from None
 
 
 def within_range(at: datetime) -> datetime:

@@ -1,0 +1,61 @@
+"""What on call's doors answer, as plain JSON values: the command line and the API say the same."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from quietshift.catalog.model import Catalog
+from quietshift.kernel.clock import rfc3339
+from quietshift.kernel.errors import NotFound
+from quietshift.oncall import decide
+from quietshift.oncall.model import Oncall, Schedule
+
+
+def who(schedule: Schedule, at: datetime) -> dict[str, Any]:
+    """`schedule`, `users`, `start`, `end`, `layer`, `reason`. In a gap `users` is empty; a bound that is not there is None."""
+    on = decide.who(schedule, at)
+    return {
+        "schedule": schedule.name,
+        "users": list(on.users),
+        "start": rfc3339(on.start) if on.start else None,
+        "end": rfc3339(on.end) if on.end else None,
+        "layer": on.layer,
+        "reason": on.reason,
+    }
+
+
+def who_everywhere(oncall: Oncall, at: datetime) -> list[dict[str, Any]]:
+    """`who` of every schedule, by name."""
+    return [who(oncall.schedules[name], at) for name in sorted(oncall.schedules)]
+
+
+def who_for_service(oncall: Oncall, catalog: Catalog, service: str, at: datetime) -> list[dict[str, Any]]:
+    """`who` of each schedule of the group that owns a Component.
+
+    Raises NotFound where there is no such Component, no group owns it, or the group has no schedule.
+    """
+    component = catalog.component(service)
+    if component is None:
+        raise NotFound(f"the catalog has no Component {service!r}")
+    group = catalog.owner_group(component)
+    if group is None:
+        raise NotFound(f"{component.ref} is owned by no group: it has no schedule ({component.file}:{component.line})")
+    found = decide.for_service(oncall, catalog, component)
+    if not found:
+        raise NotFound(f"{group.ref}, which owns {component.ref}, has no schedule")
+    return [who(schedule, at) for schedule in found]
+
+
+def shifts(schedule: Schedule, start: datetime, end: datetime) -> list[dict[str, Any]]:
+    """`user`, `start`, `end`, `layer`, `reason` of each shift within [start, end), cut at its edges."""
+    return [
+        {
+            "user": shift.user,
+            "start": rfc3339(shift.start),
+            "end": rfc3339(shift.end),
+            "layer": shift.layer,
+            "reason": shift.reason,
+        }
+        for shift in decide.shifts(schedule, start, end)
+    ]

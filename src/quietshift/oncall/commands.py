@@ -1,0 +1,133 @@
+"""`quietshift oncall`: asks the server that QUIETSHIFT_URL names, or reads an ops directory (`--ops`) and needs no server."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from quietshift.kernel.terminal import output_option, show_json, show_table
+
+if TYPE_CHECKING:
+    from quietshift.catalog.model import Catalog
+    from quietshift.oncall.model import Oncall
+
+ops_option = click.option("--ops", type=click.Path(path_type=Path), help="Read this ops directory; without it, ask the server.")
+
+
+def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+    """The instant of RFC 3339 text, or of a local time and its zone. What is none is a usage error."""
+    from zoneinfo import ZoneInfo
+
+    from quietshift.oncall.config import moment
+    from quietshift.oncall.localtime import zone_of
+
+    if value is None:
+        return None
+    text, _, name = value.strip().partition(" ")
+    try:
+        found = moment(text, zone_of(name) if name else ZoneInfo("UTC"))
+        if not name and datetime.fromisoformat(text).tzinfo is None:
+            raise ValueError(f"{text} has no zone: add Z, an offset like +01:00, or a zone like ' Europe/Berlin'")
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+    return found
+
+
+@click.group()
+def oncall() -> None:
+    """Who is on call, and when."""
+
+
+@oncall.command()
+@click.option("--schedule", metavar="NAME", help="Of this schedule.")
+@click.option("--service", metavar="NAME", help="Of the schedules of the group that owns this Component.")
+@click.option("--at", callback=_moment, metavar="TIME", help="At this time; now, if left out.")
+@ops_option
+@output_option
+def who(schedule: str | None, service: str | None, at: datetime | None, ops: Path | None, output: str) -> None:
+    """Say who is on call, and the bounds of their shift (UTC). Without --schedule and --service: of every schedule.
+
+    In a gap nobody is named, and the bounds are those of the gap.
+    """
+    from quietshift.kernel.clock import SystemClock
+
+    if schedule and service:
+        raise click.UsageError("--schedule and --service are two questions: ask one")
+    at = at or SystemClock().now()
+    found = _who(schedule, service, at, ops)
+    if output == "json":
+        keys = ("users", "start", "end") if schedule else ("schedule", "users", "start", "end")
+        answers = [{key: answer[key] for key in keys} for answer in found]
+        show_json(answers[0] if schedule else answers)
+        return
+    rows = [
+        (answer["schedule"], ", ".join(answer["users"]) or "nobody", answer["start"], answer["end"], answer["reason"])
+        for answer in found
+    ]
+    show_table(("schedule", "on call", "since", "until", "why"), rows, "there are no schedules")
+
+
+@oncall.command()
+@click.option("--schedule", metavar="NAME", required=True, help="Of this schedule.")
+@click.option("--from", "start", callback=_moment, metavar="TIME", required=True, help="From this time on.")
+@click.option("--to", "end", callback=_moment, metavar="TIME", required=True, help="Until this time.")
+@ops_option
+@output_option
+def shifts(schedule: str, start: datetime, end: datetime, ops: Path | None, output: str) -> None:
+    """List the shifts between two times (UTC), cut at both. Where two do not touch, nobody is on call."""
+    from quietshift.kernel.clock import rfc3339
+
+    if end < start:
+        raise click.UsageError("--to is before --from")
+    if ops is None:
+        params = {"schedule": schedule, "from": rfc3339(start), "to": rfc3339(end)}
+        found: list[dict[str, Any]] = _ask("/api/v1/oncall/shifts", params)
+    else:
+        from quietshift.oncall import answers
+
+        found = answers.shifts(_read(ops)[0].get(schedule), start, end)
+    if output == "json":
+        show_json([{key: shift[key] for key in ("user", "start", "end", "layer")} for shift in found])
+        return
+    columns = ("user", "start", "end", "layer", "reason")
+    show_table(columns, ([shift[key] for key in columns] for shift in found), "nobody is on call in this time")
+
+
+def _who(schedule: str | None, service: str | None, at: datetime, ops: Path | None) -> list[dict[str, Any]]:
+    """The answers of `oncall.answers.who`, one for each schedule asked for."""
+    from quietshift.kernel.clock import rfc3339
+
+    if ops is None:
+        params = {"schedule": schedule, "service": service, "at": rfc3339(at)}
+        found: list[dict[str, Any]] = _ask("/api/v1/oncall", {key: value for key, value in params.items() if value})
+        return found
+    from quietshift.oncall import answers
+
+    oncall, catalog = _read(ops)
+    if schedule:
+        return [answers.who(oncall.get(schedule), at)]
+    if service:
+        return answers.who_for_service(oncall, catalog, service, at)
+    return answers.who_everywhere(oncall, at)
+
+
+def _ask(path: str, params: dict[str, str]) -> Any:
+    from quietshift.kernel.client import connect
+
+    return connect().get(path, params)
+
+
+def _read(ops: Path) -> tuple[Oncall, Catalog]:
+    """The schedules and the catalog of an ops directory. Raises ConfigError with every error found in them."""
+    from quietshift.catalog import config as catalog_config
+    from quietshift.catalog.model import Catalog
+    from quietshift.kernel.ops import read
+    from quietshift.oncall import config
+    from quietshift.oncall.model import Oncall
+
+    loaded, problems = read(ops, [catalog_config.part, config.part], whole=False)
+    problems.raise_errors()
+    return loaded.get(Oncall), loaded.get(Catalog)

@@ -1,0 +1,167 @@
+"""`quietshift oncall` without a server, and what it asks of one."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from quietshift.kernel.errors import ConfigError, NotFound
+from quietshift.oncall.commands import oncall
+
+ENTITY = "apiVersion: backstage.io/v1alpha1\nkind: {}\nmetadata: {{name: {}}}\nspec: {}\n"
+CATALOG = "---\n".join(
+    [
+        ENTITY.format("Group", "storage", "{type: team, children: [], members: [ana, bo, chen]}"),
+        ENTITY.format("Group", "search", "{type: team, children: []}"),
+        *(ENTITY.format("User", name, "{memberOf: []}") for name in ("ana", "bo", "chen")),
+        ENTITY.format("Component", "gitaly", "{type: service, lifecycle: production, owner: storage}"),
+        ENTITY.format("Component", "zoekt", "{type: service, lifecycle: production, owner: search}"),
+        ENTITY.format("Component", "cron", "{type: service, lifecycle: production, owner: user:ana}"),
+    ]
+)
+SCHEDULES = """\
+apiVersion: quietshift.dev/v1
+kind: Schedule
+metadata: {name: storage}
+spec:
+  owner: group:storage
+  timeZone: Europe/Berlin
+  layers:
+    - name: weekly
+      rotation: {unit: week, every: 1, handoff: "Mon 09:00", start: 2026-01-05}
+      users: [ana, bo, chen]
+  overrides:
+    - {user: bo, start: "2026-04-01T09:00", end: "2026-04-02T09:00"}
+---
+apiVersion: quietshift.dev/v1
+kind: Schedule
+metadata: {name: storage-backup}
+spec:
+  owner: storage
+  timeZone: UTC
+  layers:
+    - {name: days, rotation: {unit: day, handoff: "00:00", start: 2026-05-01}, users: [ana]}
+---
+apiVersion: quietshift.dev/v1
+kind: EscalationPolicy
+metadata: {name: of-another-room}
+spec: {}
+"""
+
+
+@pytest.fixture
+def ops(tmp_path):
+    for room, text in (("catalog", CATALOG), ("oncall", SCHEDULES)):
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "all.yaml").write_text(text)
+    return tmp_path
+
+
+def run(*arguments, **options):
+    return CliRunner().invoke(oncall, [str(argument) for argument in arguments], **options)
+
+
+def test_who_prints_the_users_and_the_bounds_of_the_shift_in_utc(ops):
+    result = run("who", "--ops", ops, "--schedule", "storage", "--at", "2026-03-29T02:30:00Z", "-o", "json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {"users": ["chen"], "start": "2026-03-23T08:00:00Z", "end": "2026-03-30T07:00:00Z"}
+
+
+def test_who_in_a_gap_prints_nobody_and_the_gaps_bounds(ops):
+    result = run("who", "--ops", ops, "--schedule", "storage-backup", "--at", "2026-03-29T02:30:00Z", "-o", "json")
+    assert json.loads(result.stdout) == {"users": [], "start": None, "end": "2026-05-01T00:00:00Z"}
+
+
+def test_who_for_a_service_prints_each_schedule_of_the_group_that_owns_it(ops):
+    result = run("who", "--ops", ops, "--service", "gitaly", "--at", "2026-03-29T04:30 Europe/Berlin", "-o", "json")
+    assert [(row["schedule"], row["users"]) for row in json.loads(result.stdout)] == [
+        ("storage", ["chen"]),
+        ("storage-backup", []),
+    ]
+
+
+def test_who_as_a_table_says_why(ops):
+    result = run("who", "--ops", ops, "--at", "2026-03-29T02:30:00Z")
+    assert "layer weekly, hand-off Mon 09:00 Europe/Berlin, turn 3 of [ana, bo, chen]" in result.stdout
+    assert "nobody: layer days begins Fri 2026-05-01 00:00 UTC; no override" in result.stdout
+
+
+def test_who_without_a_time_is_now(ops):
+    result = run("who", "--ops", ops, "--schedule", "storage", "-o", "json")
+    assert len(json.loads(result.stdout)["users"]) == 1
+
+
+def test_shifts_are_listed_with_their_layer(ops):
+    times = ("--from", "2026-03-30T07:00:00Z", "--to", "2026-04-03T00:00:00Z")
+    result = run("shifts", "--ops", ops, "--schedule", "storage", *times, "-o", "json")
+    assert json.loads(result.stdout) == [
+        {"user": "ana", "start": "2026-03-30T07:00:00Z", "end": "2026-04-01T07:00:00Z", "layer": "weekly"},
+        {"user": "bo", "start": "2026-04-01T07:00:00Z", "end": "2026-04-02T07:00:00Z", "layer": "override"},
+        {"user": "ana", "start": "2026-04-02T07:00:00Z", "end": "2026-04-03T00:00:00Z", "layer": "weekly"},
+    ]
+    table = run("shifts", "--ops", ops, "--schedule", "storage", *times).stdout
+    assert "override until Thu 2026-04-02 09:00 Europe/Berlin" in table
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--schedule", "nope"), "there is no schedule 'nope' (schedules: storage, storage-backup)"),
+        (("--service", "nope"), "the catalog has no Component 'nope'"),
+        (("--service", "zoekt"), "group:default/search, which owns component:default/zoekt, has no schedule"),
+        (("--service", "cron"), "component:default/cron is owned by no group: it has no schedule"),
+    ],
+)
+def test_what_is_not_there_is_said(ops, arguments, words):
+    result = run("who", "--ops", ops, *arguments)
+    assert isinstance(result.exception, NotFound)
+    assert words in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("who", "--at", "soon"), "expected a time like"),
+        (("who", "--at", "2026-03-29T02:30"), "has no zone"),
+        (("who", "--at", "2026-03-29T02:30 Mars"), "unknown time zone 'Mars'"),
+        (("who", "--at", "1960-01-01T00:00:00Z"), "outside the years 1970 to 9998"),
+        (("who", "--at", "9999-12-31T23:59:59Z"), "outside the years 1970 to 9998"),
+        (("who", "--schedule", "a", "--service", "b"), "ask one"),
+        (("shifts", "--schedule", "a"), "Missing option '--from'"),
+        (("shifts", "--schedule", "a", "--from", "2026-01-02T00:00Z", "--to", "2026-01-01T00:00Z"), "--to is before --from"),
+    ],
+)
+def test_wrong_use_exits_2_and_says_how(ops, arguments, words):
+    result = run(*arguments, "--ops", ops)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_a_broken_directory_is_told_with_file_and_line(ops):
+    (ops / "oncall" / "all.yaml").write_text(SCHEDULES.replace("Europe/Berlin", "Mars"))
+    result = run("who", "--ops", ops)
+    assert isinstance(result.exception, ConfigError)
+    assert str(result.exception).startswith("oncall/all.yaml:6: spec.timeZone: unknown time zone 'Mars'")
+
+
+def test_without_a_directory_the_server_is_asked(httpserver):
+    answer = {"schedule": "storage", "users": ["ana"], "start": None, "end": None, "layer": "weekly", "reason": "because"}
+    query = {"schedule": "storage", "at": "2026-03-29T02:30:00Z"}
+    wanted = {"query_string": query, "headers": {"Authorization": "Bearer t0"}}
+    httpserver.expect_request("/api/v1/oncall", **wanted).respond_with_json([answer])
+    environ = {"QUIETSHIFT_URL": httpserver.url_for(""), "QUIETSHIFT_TOKEN": "t0"}
+    result = run("who", "--schedule", "storage", "--at", "2026-03-29T02:30:00Z", "-o", "json", env=environ)
+    assert json.loads(result.stdout) == {"users": ["ana"], "start": None, "end": None}
+
+    shift = {
+        "user": "ana",
+        "start": "2026-01-05T08:00:00Z",
+        "end": "2026-01-12T08:00:00Z",
+        "layer": "weekly",
+        "reason": "because",
+    }
+    query = {"schedule": "storage", "from": "2026-01-05T08:00:00Z", "to": "2026-01-12T08:00:00Z"}
+    httpserver.expect_request("/api/v1/oncall/shifts", query_string=query).respond_with_json([shift])
+    times = ("--from", query["from"], "--to", query["to"])
+    result = run("shifts", "--schedule", "storage", *times, "-o", "json", env=environ)
+    assert json.loads(result.stdout) == [{key: shift[key] for key in ("user", "start", "end", "layer")}]
