@@ -33,7 +33,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: 
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for row in rows:
         table.add_row(*(plain(cell) for cell in row))
     if not table.row_count:
