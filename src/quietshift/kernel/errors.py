@@ -111,7 +111,7 @@ class Problems:
 
     def add(self, file: str | Path, line: int, message: str, severity: str = "error") -> None:
         path = Path(file)
-        if self.root is not None and path.is_relative_to(self.root):
+        if self.root is not None and path != self.root and path.is_relative_to(self.root):
             path = path.relative_to(self.root)
         problem = Problem(str(path), line, message, severity)
         if problem not in self.found:
