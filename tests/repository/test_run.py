@@ -115,3 +115,11 @@ def test_in_ci_no_test_is_skipped_for_any_reason(tmp_path: Path) -> None:
     done = pytest_run(test, CI="true")
     assert done.returncode == 1, done.stdout
     assert "CI skips nothing, and 1 were skipped" in done.stdout
+
+
+def test_documents_beside_the_repository_are_no_package_to_install(tmp_path: Path) -> None:
+    test = tmp_path / "test_it.py"
+    test.write_text("import pytest\n\n@pytest.mark.corpus('runbooks')\ndef test_it():\n    pass\n\ndef test_more():\n    pass\n")
+    assert "1 passed, 1 deselected" in pytest_run(test, CI="true", QUIETSHIFT_CORPORA=str(tmp_path)).stdout
+    (tmp_path / "runbooks").mkdir()
+    assert "2 passed" in pytest_run(test, CI="true", QUIETSHIFT_CORPORA=str(tmp_path)).stdout

@@ -1,7 +1,5 @@
 """Markdown is taken apart into steps as an engineer would tell them."""
 
-import os
-from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -9,8 +7,9 @@ import pytest
 from quietshift.runbooks import render
 from quietshift.runbooks.config import parse
 from quietshift.runbooks.steps import fence_info, read
+from tests.support.needs import CORPORA
 
-CORPUS = Path(os.environ.get("QUIETSHIFT_CORPORA", Path(__file__).resolve().parents[3] / "shared/corpora")) / "runbooks"
+CORPUS = CORPORA / "runbooks"
 
 
 def runbook(text, name="X"):
@@ -145,7 +144,7 @@ def test_links_are_found_with_their_lines():
     assert [(link.href, link.line) for link in document.links] == [("a.md", 3), ("b.md", 4), ("../c.md#x", 6)]
 
 
-@pytest.mark.skipif(not CORPUS.is_dir(), reason="the public runbooks are not beside this repository")
+@pytest.mark.corpus("runbooks")
 def test_public_runbooks_give_sensible_steps():
     paths = sorted(CORPUS.rglob("*.md"))
     without = []

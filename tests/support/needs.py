@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.system_packages import NEEDS, packages_of
 
+CORPORA = Path(os.environ.get("QUIETSHIFT_CORPORA", Path(__file__).resolve().parents[3] / "shared/corpora"))
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 _lacking: set[str] = set()
 
@@ -32,6 +33,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "needs(*names): programs outside Python, of tests/support/system_packages.py; skipped without"
     )
+    config.addinivalue_line(
+        "markers", "corpus(name): public documents beside the repository (QUIETSHIFT_CORPORA); deselected where they are not"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Documents that are no part of a clone are no package that CI could install: their tests are deselected, and counted."""
+    absent = [item for item in items if any(not (CORPORA / mark.args[0]).is_dir() for mark in item.iter_markers("corpus"))]
+    if absent:
+        config.hook.pytest_deselected(items=absent)
+        items[:] = [item for item in items if item not in absent]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
