@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,12 +67,13 @@ def worked(tx: Tx, incident: Incident, *, runbooks: Runbooks) -> Worked | None:
 
 def named_for(incident: Incident, runbooks: Runbooks) -> Named | None:
     """The runbook that the incident's alerts lead to."""
+    return named_of(incident.alertname, incident.runbook_url, incident.service, runbooks)
+
+
+def named_of(alertname: str, runbook_url: str, service: str | None, runbooks: Runbooks) -> Named | None:
+    """The runbook of an alert. service: a Component's name or reference; any other text leads to no Component."""
     component = ""
-    if incident.service:
-        try:
-            component = str(Ref.parse(incident.service, "component"))
-        except ValueError:
-            component = ""  # a label that the catalog does not know
-    return decide.runbook_for(
-        runbooks, alertname=incident.alertname, runbook_url=incident.runbook_url, component=component
-    )
+    if service:
+        with contextlib.suppress(ValueError):
+            component = str(Ref.parse(service, "component"))
+    return decide.runbook_for(runbooks, alertname=alertname, runbook_url=runbook_url, component=component)
