@@ -62,9 +62,11 @@ def shifts(schedule: Schedule, start: datetime, end: datetime) -> list[Shift]:
     found: list[_Piece] = []
     for layer in schedule.layers:
         found = _over(found, list(_pieces(layer, schedule.zone, start, end)))
+    above: list[_Piece] = []
     for override in schedule.overrides:
         if override.start < end and override.end > start:
-            found = _over(found, [_override_piece(override, schedule.zone)])
+            above = _over(above, [_override_piece(override, schedule.zone)])
+    found = _over(found, above)
     return [
         Shift(user, max(piece.start, start), min(piece.end, end), piece.layer, piece.reason)
         for piece in found
@@ -162,11 +164,11 @@ def _over(lower: list[_Piece], upper: list[_Piece]) -> list[_Piece]:
         above = here
         while above < len(upper) and upper[above].start < piece.end:
             if upper[above].start > start:
-                found.append(piece._replace(start=start, end=upper[above].start))
+                found.append(_Piece(start, upper[above].start, piece.users, piece.layer, piece.reason))
             start = upper[above].end
             above += 1
         if start < piece.end:
-            found.append(piece._replace(start=start))
+            found.append(_Piece(start, piece.end, piece.users, piece.layer, piece.reason))
     return sorted(found)
 
 
