@@ -121,12 +121,12 @@ def group_key(route: Route, of: Labels) -> str:
     return f"{route.key}:{labels.text(of)}"
 
 
-def first_flush(route: Route, starts_at: datetime, now: datetime) -> datetime:
-    """When a group that was never flushed is: after group_wait, or at once where its alert has been firing for longer."""
+def first_flush(route: Route, starts_at: datetime, now: datetime, since: datetime) -> datetime:
+    """When a group that was never flushed is: group_wait after `since`, or at once where its alert has been firing for longer."""
     try:
-        return now if now - route.group_wait > starts_at else now + route.group_wait
-    except OverflowError:
-        return now + route.group_wait
+        return now if starts_at < now - route.group_wait else max(now, since + route.group_wait)
+    except OverflowError:  # a group_wait longer than time
+        return since
 
 
 # -- muting --------------------------------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ class Alerting:
             after[digest] = msgspec.structs.replace(alert, grouped=True)
         store.insert_alerts(tx, (after[digest] for digest in unknown))
         store.update_alerts(tx, (alert for digest, alert in after.items() if digest in before))
-        self._join(tx, list(joining.values()), now)
+        self._join(tx, list(joining.values()), now, None)
         if self.hot.enabled:
             self.hot.apply(after.items())
         tx.publish("alerts")
@@ -102,8 +102,10 @@ class Alerting:
                 of = decide.group_labels(route, alert.labels)
                 yield alert, route, of, (route.path, store.encode(of))
 
-    def _join(self, tx: Tx, alerts: Sequence[Alert], now: datetime) -> None:
-        """Make alerts members of the groups of their routes; groups that do not exist yet are made, with their first timer."""
+    def _join(self, tx: Tx, alerts: Sequence[Alert], now: datetime, since: datetime | None) -> None:
+        """Make alerts members of the groups of their routes; groups that do not exist yet are made, with their first timer.
+
+        since: when group_wait begins; None: when the alert was received, which the start of a server may be later than."""
         places = list(self._places(alerts))
         if not places:
             return
@@ -111,7 +113,7 @@ class Alerting:
         first: dict[tuple[str, str], datetime] = {}
         fresh: dict[tuple[str, str], Group] = {}
         for alert, route, of, key in places:
-            due = decide.first_flush(route, alert.starts_at, now)
+            due = decide.first_flush(route, alert.starts_at, now, since or alert.updated_at)
             first[key] = min(due, first.get(key, due))
             if key not in groups and key not in fresh:
                 fresh[key] = Group(0, route.path, of, decide.group_key(route, of), route.receiver, now, due)
@@ -156,7 +158,7 @@ class Alerting:
         for kind, subject in store.unsent(tx):
             outbox.cancel(tx, kind, subject)
         store.delete_all_groups(tx)
-        self._join(tx, list(alerts.values()), now)
+        self._join(tx, list(alerts.values()), now, now)
         store.set_grouped(tx, alerts)
         self._leave_desk(tx, now)
 

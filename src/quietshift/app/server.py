@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from quietshift.kernel.clock import Clock
 from quietshift.kernel.errors import ConfigError, QuietshiftError
 from quietshift.kernel.ops import OpsHolder
 from quietshift.kernel.settings import Settings
@@ -36,17 +37,17 @@ class Server:
     """The outermost ASGI application: alerts, health and metrics itself, everything else by the web application.
 
     alerts: the ASGI application of `/api/v2`, which answers what it can before the database is open. open_app: opens
-    everything else; runs in a thread. eager: load the web stack right after the start.
+    everything else; runs in a thread. eager: load the web stack right after the start. web: something in its place.
     """
 
     def __init__(
         self, settings: Settings, holder: OpsHolder, alerts: ASGI, open_app: Callable[[], App], *,
-        prefix: str = "", eager: bool = True,
+        prefix: str = "", eager: bool = True, web: ASGI | None = None,
     ) -> None:  # fmt: skip
         self.settings, self.holder, self.alerts, self._open_app = settings, holder, alerts, open_app
         self.prefix, self._eager = prefix.rstrip("/"), eager
         self.app: App | None = None
-        self._web: ASGI | None = None
+        self._web = web
         self._web_lock = threading.Lock()
         self._opened: asyncio.Event | None = None
         self._failure: BaseException | None = None
@@ -61,8 +62,9 @@ class Server:
 
         def work() -> None:
             try:
-                self.app = self._open_app()
-                self.app.start()
+                app = self._open_app()
+                app.start()
+                self.app = app
                 log.info("ready", extra={"url": self.settings.base_url})
             except BaseException as error:
                 self._failure = error
@@ -169,7 +171,7 @@ class Server:
             body = "".join(f"{ailment}\n" for ailment in ailments) or "healthy\n"
             await answer(send, 503 if ailments else 200, body.encode(), "text/plain")
         elif path == "/-/reload" and method in ("POST", "PUT"):
-            if not self._may_reload(scope):
+            if not await asyncio.to_thread(self._may_reload, scope):
                 detail = "send the admin token as a bearer token"
                 await answer(send, 401, {"title": "Token needed", "status": 401, "detail": detail})
                 return
@@ -187,7 +189,7 @@ class Server:
             await answer(send, 404, {"title": "Not found", "status": 404, "detail": f"there is no {path}"})
 
     def _may_reload(self, scope: Scope) -> bool:
-        """Whoever may use the loopback interface of a server that listens there alone, or who has an admin token."""
+        """Whoever may use a server that only this machine reaches, or who has a token of scope admin."""
         if self.settings.intake_open:
             return True
         header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
@@ -260,9 +262,30 @@ def _reload_in_thread(server: Server) -> None:
     threading.Thread(target=work, name="qs-reload", daemon=True).start()
 
 
+def serve(settings: Settings, holder: OpsHolder, clock: Clock) -> None:
+    """Run the whole of Quietshift until it is told to end."""
+    from quietshift.alerts.api import AlertsApi
+    from quietshift.alerts.model import AlertsConfig
+    from quietshift.app.gate import Gate
+
+    sock = listen(settings)
+    gate = Gate(settings, clock)
+    alerts = AlertsApi(lambda: holder.current.get(AlertsConfig), clock, gate)
+
+    def open_app() -> App:  # in a thread, while the door answers already
+        from quietshift.app.wire import open_app
+
+        app = open_app(settings, holder, clock)
+        gate.open(app.db)
+        alerts.open(app.alerts.opened)
+        return app
+
+    run(Server(settings, holder, alerts, open_app), sock)
+
+
 def announce(text: str) -> None:
     """One line for the person who started the server."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command's own output
 
 
-__all__ = ["ASGI", "Server", "announce", "answer", "listen", "run"]
+__all__ = ["ASGI", "Server", "announce", "answer", "listen", "run", "serve"]

@@ -1,0 +1,290 @@
+"""The door of Alertmanager's API v2: `/api/v2/...` as a plain ASGI application.
+
+It answers `/api/v2/status` and `/receivers` before the database is open; a request that needs it waits until it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from quietshift import __version__
+from quietshift.alerts.matchers import Matchers, parse_matcher
+from quietshift.alerts.model import AlertsConfig
+from quietshift.alerts.wires import alertmanager as wire
+from quietshift.kernel.clock import Clock
+from quietshift.kernel.errors import NotFound, QuietshiftError
+
+if TYPE_CHECKING:
+    from quietshift.alerts.intake import Intake
+    from quietshift.alerts.usecases import Alerting
+    from quietshift.kernel.db import Database, Tx
+
+log = logging.getLogger("quietshift.alerts")
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Gate = Callable[[Scope, str], Awaitable[str]]
+"""Tells who asks, for the journal ("token:ci"), given what is needed: ingest, read or respond. Raises QuietshiftError."""
+
+PREFIX = "/api/v2/"
+MAX_BODY = 8 << 20
+PATIENCE = 30.0  # seconds that a request waits for the database to be opened
+_TRUE = {"true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled"}  # as Alertmanager reads booleans
+
+
+class Refused(Exception):
+    """A request that is answered with a status and a body, and nothing done."""
+
+    def __init__(self, status: int, body: str | Mapping[str, Any], **headers: str) -> None:
+        self.status, self.body, self.headers = status, body, headers
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What `/status` says of the other members. name: ours; peers: name and address of each, ours among them."""
+
+    name: str = ""
+    peers: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What is there once the database is."""
+
+    db: Database
+    use: Alerting
+    intake: Intake
+
+
+async def anybody(_scope: Scope, _needed: str) -> str:
+    """The gate of `quietshift alertmanager`: as open as Alertmanager."""
+    return "anonymous"
+
+
+class AlertsApi:
+    """The ASGI application. config: the one in force; gate: who may do what."""
+
+    def __init__(
+        self, config: Callable[[], AlertsConfig], clock: Clock, gate: Gate = anybody, cluster: Cluster | None = None
+    ) -> None:
+        self._config, self._clock, self._gate, self._cluster = config, clock, gate, cluster
+        self.started = clock.now()
+        self._opened: Opened | None = None
+        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+
+    def open(self, opened: Opened) -> None:
+        """The database is there; from any thread."""
+        self._opened = opened
+        waiters, self._waiters = self._waiters, []
+        for loop, waiter in waiters:
+            loop.call_soon_threadsafe(_resolve, waiter, None)
+
+    async def _ready(self) -> Opened:
+        if self._opened is None:
+            loop = asyncio.get_running_loop()
+            waiter: asyncio.Future[None] = loop.create_future()
+            self._waiters.append((loop, waiter))
+            if self._opened is None:  # it was not opened between the two lines
+                try:
+                    await asyncio.wait_for(waiter, PATIENCE)
+                except TimeoutError:
+                    raise Refused(503, "the database is not open yet: send it again") from None
+        assert self._opened is not None
+        return self._opened
+
+    # -- requests --------------------------------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: Mapping[str, str] = {}
+        try:
+            status, body = await self._answer(scope, receive)
+        except Refused as refused:
+            status, body, headers = refused.status, wire.encode(refused.body), refused.headers
+        except NotFound as error:
+            status, body = 404, wire.encode(str(error))
+        except QuietshiftError as error:
+            status, body = error.status, wire.encode(str(error))
+        except Exception:
+            log.exception("%s %s failed", scope["method"], scope["path"])
+            status, body = 500, wire.encode("internal error; the log has it")
+        await _send(send, status, body, headers)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+        path: str = scope["path"].removeprefix(PREFIX)
+        method: str = scope["method"]
+        silence_id = path.removeprefix("silence/") if path.startswith("silence/") else ""
+        known = ROUTES.get("silence/" if silence_id else path.rstrip("/"))
+        if known is None or "/" in silence_id:
+            raise Refused(404, {"code": 404, "message": f"path {scope['path']} was not found"})
+        if method not in known:
+            allowed = ",".join(known)
+            message = f"method {method} is not allowed, but [{allowed}] are"
+            raise Refused(405, {"code": 405, "message": message}, allow=allowed)
+        name, needed = known[method]
+        actor = await self._gate(scope, needed)
+        if name == "post_alerts":
+            return await self._post_alerts(await _body(scope, receive))
+        if name == "get_status":
+            return 200, wire.encode(self._status())
+        if name == "get_receivers":
+            return 200, wire.encode([{"name": receiver} for receiver in self._config().receivers])
+        opened = await self._ready()
+        now = self._clock.now()
+        if name == "post_silences":
+            posted = _asked(wire.decode_silence, await _body(scope, receive))
+            return await asyncio.to_thread(_set_silence, opened, posted, actor, now)
+        if name == "delete_silence":
+            return await asyncio.to_thread(_expire_silence, opened, silence_id, actor, now)
+        query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+        return await asyncio.to_thread(_read, name, opened, query, silence_id, now)
+
+    async def _post_alerts(self, body: bytes) -> tuple[int, bytes]:
+        now = self._clock.now()  # when it was received, however long it has to wait
+        items = _asked(wire.decode, body)
+        opened = await self._ready()
+        reports, errors = opened.use.hot.absorb(items, now, self._config().resolve_timeout)
+        if reports:
+            loop = asyncio.get_running_loop()
+            stored: asyncio.Future[QuietshiftError | None] = loop.create_future()
+            opened.intake.submit(reports, lambda problem: _tell(loop, stored, problem))
+            problem = await stored
+            if problem is not None:
+                raise Refused(503, str(problem))
+        if errors:
+            return 400, wire.encode("; ".join(errors[:20]) + (f"; and {len(errors) - 20} more" if len(errors) > 20 else ""))
+        return 200, b""
+
+    def _status(self) -> dict[str, Any]:
+        cluster: dict[str, Any] = {"peers": [], "status": "disabled"}
+        if self._cluster is not None:
+            peers = [{"address": address, "name": name} for name, address in sorted(self._cluster.peers)]
+            cluster = {"name": self._cluster.name, "peers": peers, "status": "ready"}
+        return {
+            "cluster": cluster,
+            "config": {"original": self._config().original},
+            "uptime": wire.millis(self.started),
+            "versionInfo": {
+                "branch": "", "buildDate": "", "buildUser": "", "goVersion": "", "revision": "",
+                "version": f"quietshift {__version__}",
+            },
+        }  # fmt: skip
+
+
+ROUTES: dict[str, dict[str, tuple[str, str]]] = {
+    "alerts": {"GET": ("get_alerts", "read"), "POST": ("post_alerts", "ingest")},
+    "alerts/groups": {"GET": ("get_groups", "read")},
+    "status": {"GET": ("get_status", "read")},
+    "receivers": {"GET": ("get_receivers", "read")},
+    "silences": {"GET": ("get_silences", "read"), "POST": ("post_silences", "respond")},
+    "silence/": {"GET": ("get_silence", "read"), "DELETE": ("delete_silence", "respond")},
+}
+
+
+# -- in a thread ---------------------------------------------------------------------------------------------------------
+
+
+def _read(name: str, opened: Opened, query: Mapping[str, list[str]], silence_id: str, now: datetime) -> tuple[int, bytes]:
+    from quietshift.alerts import queries
+
+    use = opened.use
+    conditions = _matchers(query.get("filter", []))
+    with opened.db.read() as tx:
+        if name == "get_silences":
+            return 200, wire.encode(queries.listed_silences(tx, conditions, now))
+        if name == "get_silence":
+            silence = queries.silence(tx, silence_id)
+            if silence is None:
+                raise Refused(404, f"silence {silence_id} not found")
+            return 200, wire.encode(wire.silence_answer(silence, now))
+        receiver = query["receiver"][-1] if "receiver" in query else None
+        flags = {flag: query.get(flag, ["true"])[-1].lower() in _TRUE for flag in ("active", "silenced", "inhibited")}
+        wanted = queries.Wanted(conditions, receiver, **flags)
+        try:
+            wanted.receiver_fits()
+        except ValueError as error:
+            raise Refused(400, f"failed to parse receiver param: {error}") from None
+        ask: Callable[[Alerting, Tx, queries.Wanted, datetime], list[dict[str, Any]]]
+        ask = queries.alerts if name == "get_alerts" else queries.groups
+        return 200, wire.encode(ask(use, tx, wanted, now))
+
+
+def _set_silence(opened: Opened, posted: Any, actor: str, now: datetime) -> tuple[int, bytes]:
+    from quietshift.alerts.usecases import set_silence
+
+    with opened.db.write() as tx:
+        silence_id = set_silence(tx, posted, actor, now)
+    return 200, wire.encode({"silenceID": silence_id})
+
+
+def _expire_silence(opened: Opened, silence_id: str, actor: str, now: datetime) -> tuple[int, bytes]:
+    from quietshift.alerts.usecases import expire_silence
+
+    with opened.db.write() as tx:
+        expire_silence(tx, silence_id, actor, now)
+    return 200, b""
+
+
+def _matchers(filters: Sequence[str]) -> Matchers:
+    try:
+        return tuple(map(parse_matcher, filters))
+    except ValueError as error:
+        raise Refused(400, str(error)) from None
+
+
+# -- the wire ------------------------------------------------------------------------------------------------------------
+
+
+def _asked(parse: Callable[[bytes], Any], body: bytes) -> Any:
+    try:
+        return parse(body)
+    except ValueError as error:
+        raise Refused(400, str(error)) from None
+
+
+async def _body(scope: Scope, receive: Receive) -> bytes:
+    """The whole body. Refuses what is no JSON, is packed, or is too large."""
+    for name, value in scope["headers"]:
+        if name == b"content-type" and value.split(b";")[0].strip().lower() not in (b"application/json", b""):
+            message = f"unsupported media type {value.decode('latin-1')!r}, only [application/json] are allowed"
+            raise Refused(415, {"code": 415, "message": message})
+        if name == b"content-encoding" and value.lower() not in (b"identity", b""):
+            raise Refused(415, {"code": 415, "message": f"unsupported content encoding {value.decode('latin-1')!r}"})
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        part = await receive()
+        if part["type"] != "http.request":
+            raise Refused(400, "the request was not sent to its end")
+        chunks.append(part.get("body", b""))
+        size += len(chunks[-1])
+        if size > MAX_BODY:
+            raise Refused(413, f"the body is larger than {MAX_BODY >> 20} MiB: send fewer alerts at once", connection="close")
+        if not part.get("more_body"):
+            return b"".join(chunks)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, stored: asyncio.Future[Any], problem: QuietshiftError | None) -> None:
+    try:
+        loop.call_soon_threadsafe(_resolve, stored, problem)
+    except RuntimeError:
+        log.debug("the loop is closed; nobody waits for this answer")
+
+
+def _resolve(waiter: asyncio.Future[Any], value: Any) -> None:
+    if not waiter.done():
+        waiter.set_result(value)
+
+
+async def _send(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+    pairs = [(b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
+    if body:
+        pairs.append((b"content-type", b"application/json"))
+    pairs += [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})

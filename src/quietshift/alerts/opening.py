@@ -1,0 +1,116 @@
+"""Opens this room on a database: what it serves, what it remembers, since when it hears."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+import msgspec
+from sqlalchemy import Connection, text
+
+from quietshift.alerts import flush, senders
+from quietshift.alerts.api import Opened
+from quietshift.alerts.hot import Hot
+from quietshift.alerts.intake import Intake
+from quietshift.alerts.model import AlertsConfig
+from quietshift.alerts.usecases import FORGET_TIMER, GROUP_TIMER, Alerting
+from quietshift.kernel import timers
+from quietshift.kernel.clock import Clock, parse_rfc3339, rfc3339
+from quietshift.kernel.db import Database, Tx, get_meta, set_meta
+from quietshift.kernel.registries import Registry
+
+log = logging.getLogger("quietshift.alerts")
+TREE = "alerts.tree"  # which routes the groups in the database belong to
+HEARD_SINCE = "alerts.heard_since"
+ALIVE = 0x71_73_61_6C_76  # "qsalv": the advisory lock that every process shares as long as it lives
+
+
+class AlertsRoom:
+    """The room, open. `start` before the worker starts, `stop` after it has stopped."""
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        config: Callable[[], AlertsConfig],
+        registry: Registry,
+        external_url: str = "",
+        retention: timedelta = timedelta(hours=120),
+        keep_resolved: timedelta = timedelta(minutes=30),
+    ) -> None:
+        self._db, self._clock = db, clock
+        self.use = Alerting(
+            config, Hot(db.dialect == "sqlite"), external_url=external_url, retention=retention, keep_resolved=keep_resolved
+        )
+        self.intake = Intake(db, self.use, clock)
+        self._alive: Connection | None = None
+        registry.timer(GROUP_TIMER, partial(flush.flush_group, self.use))
+        registry.timer(FORGET_TIMER, self.use.forget)
+        for kind in senders.kinds(self.use):
+            registry.sender(kind)
+
+    @property
+    def opened(self) -> Opened:
+        """What the API needs."""
+        return Opened(self._db, self.use, self.intake)
+
+    def start(self, listening_since: datetime | None = None) -> None:
+        """Read what is known, follow routes that were changed in the meantime, and begin to take in alerts.
+
+        listening_since: when the door was opened (default: now); before that senders could not be heard.
+        """
+        now = self._clock.now()
+        alone = self._alone()
+        with self._db.write() as tx:
+            self.use.heard_since = self._hear(tx, alone, listening_since or now)
+            self.use.refresh(tx)
+            tree = _tree(self.use.config())
+            if get_meta(tx, TREE) != tree:
+                self.use.regroup(tx, now)
+                set_meta(tx, TREE, tree)
+            if timers.get(tx, FORGET_TIMER, "all") is None:
+                timers.schedule(tx, FORGET_TIMER, "all", now + timedelta(minutes=15), now)
+        self.intake.start()
+
+    def stop(self) -> None:
+        """Store what was taken in, and let go."""
+        self.intake.stop()
+        if self._alive is not None:
+            self._alive.close()
+            self._alive = None
+
+    def reload(self, _loaded: object = None) -> None:
+        """Follow the configuration that is in force from now on."""
+        self.use.take_config()
+        with self._db.write() as tx:
+            self.use.regroup(tx, self._clock.now())
+            set_meta(tx, TREE, _tree(self.use.config()))
+
+    def _alone(self) -> bool:
+        """Whether no other process was taking in alerts until now: then nobody could be heard."""
+        if self._db.dialect == "sqlite":
+            return True
+        self._alive = self._db.raw_engine().connect().execution_options(isolation_level="AUTOCOMMIT")
+        alone = self._alive.execute(text("SELECT pg_try_advisory_lock(:k)"), {"k": ALIVE}).scalar_one()
+        self._alive.execute(text("SELECT pg_advisory_lock_shared(:k)"), {"k": ALIVE})
+        if alone:
+            self._alive.execute(text("SELECT pg_advisory_unlock(:k)"), {"k": ALIVE})
+        return bool(alone)
+
+    def _hear(self, tx: Tx, alone: bool, now: datetime) -> datetime:
+        known = get_meta(tx, HEARD_SINCE)
+        if known is not None and not alone:
+            return parse_rfc3339(known)
+        set_meta(tx, HEARD_SINCE, rfc3339(now))
+        return now
+
+
+def _tree(config: AlertsConfig) -> str:
+    """Tells routing trees apart."""
+    parts = [
+        (r.path, r.key, r.receiver, sorted(r.group_by), r.group_by_all, r.continues) for r in config.route.walk()
+    ]
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()

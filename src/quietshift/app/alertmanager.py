@@ -1,0 +1,232 @@
+"""`quietshift alertmanager`: the server with Alertmanager's own flags and its open door, in place of its binary.
+
+It has to answer within 0.3 CPU-seconds and to store within 0.8: no click here, and the database is opened in a thread after
+the socket listens.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from quietshift.kernel.errors import Invalid, Problems
+
+if TYPE_CHECKING:
+    from quietshift.app.server import Receive, Scope, Send
+    from quietshift.app.wire import App
+    from quietshift.kernel.ops import Loaded
+    from quietshift.kernel.settings import Settings
+
+# name -> (takes a value, default, meaning); those marked (accepted) change nothing here
+FLAGS: dict[str, tuple[bool, str, str]] = {
+    "config.file": (True, "/etc/prometheus/alertmanager.yml", "The configuration file."),
+    "storage.path": (True, "/var/lib/prometheus/alertmanager/", "Where the database is, if QUIETSHIFT_DB names no other."),
+    "data.retention": (True, "120h", "How long decisions, notifications and expired silences are kept."),
+    "data.maintenance-interval": (True, "15m", "(accepted)"),
+    "alerts.gc-interval": (True, "30m", "How long an alert is kept after it is over."),
+    "web.listen-address": (True, ":9093", "Where to listen."),
+    "web.external-url": (True, "", "The address under which it is reached; its path prefixes all routes."),
+    "web.route-prefix": (True, "", "Prefix of all routes. Default: the path of --web.external-url."),
+    "web.config.file": (True, "", "(refused: TLS and passwords are not supported yet)"),
+    "web.systemd-socket": (False, "", "(refused: not supported)"),
+    "web.get-concurrency": (True, "0", "(accepted)"),
+    "web.timeout": (True, "0", "(accepted)"),
+    "web.ui-path": (True, "", "(accepted)"),
+    "template.default": (True, "", "(accepted)"),
+    "cluster.listen-address": (True, "0.0.0.0:9094", "Our name among the members; empty: no cluster. Members share PostgreSQL."),
+    "cluster.peer": (True, "", "The members (may be repeated)."),
+    "cluster.advertise-address": (True, "", "(accepted)"),
+    "cluster.peer-timeout": (True, "15s", "(accepted)"),
+    "cluster.gossip-interval": (True, "200ms", "(accepted)"),
+    "cluster.pushpull-interval": (True, "1m", "(accepted)"),
+    "cluster.tcp-timeout": (True, "10s", "(accepted)"),
+    "cluster.probe-timeout": (True, "500ms", "(accepted)"),
+    "cluster.probe-interval": (True, "1s", "(accepted)"),
+    "cluster.settle-timeout": (True, "1m", "(accepted)"),
+    "cluster.reconnect-interval": (True, "10s", "(accepted)"),
+    "cluster.reconnect-timeout": (True, "6h", "(accepted)"),
+    "cluster.tls-config": (True, "", "(accepted)"),
+    "cluster.label": (True, "", "(accepted)"),
+    "cluster.allow-insecure-public-advertise-address-discovery": (False, "", "(accepted)"),
+    "log.level": (True, "info", "debug, info, warn or error."),
+    "log.format": (True, "logfmt", "logfmt or json."),
+    "version": (False, "", "Print the version."),
+    "help": (False, "", "Print this."),
+}
+REFUSED = ("web.config.file", "web.systemd-socket")
+
+
+@dataclass
+class Flags:
+    """The command line, read. values: by flag, the last one given; peers: every --cluster.peer."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    peers: list[str] = field(default_factory=list)
+
+    def __getitem__(self, name: str) -> str:
+        return self.values.get(name, FLAGS[name][1])
+
+    def on(self, name: str) -> bool:
+        """Whether a switch was given."""
+        return self.values.get(name) == "true"
+
+    def span(self, name: str) -> timedelta:
+        """A duration as Go or Prometheus write it. Raises Invalid."""
+        from quietshift.kernel.durations import parse_duration
+
+        units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+        text = self[name]
+        if re.fullmatch(r"(\d+(\.\d+)?(h|ms|m|s))+", text):  # Go's
+            return timedelta(seconds=sum(float(n) * units[u] for n, _, u in re.findall(r"(\d+(\.\d+)?)(h|ms|m|s)", text)))
+        try:
+            return parse_duration(text)
+        except ValueError as error:
+            raise Invalid(f"--{name}: {error}") from None
+
+
+def parse_flags(arguments: Sequence[str]) -> Flags:
+    """As kingpin reads them: `--flag value`, `--flag=value`, one dash or two, `--no-flag` for a switch, `@file`.
+
+    Raises Invalid naming the argument that is none.
+    """
+    flags = Flags()
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if argument.startswith("@") and len(argument) > 1:
+            try:
+                rest[:0] = Path(argument[1:]).read_text().split("\n")
+            except OSError as error:
+                raise Invalid(f"{argument}: {error.strerror}") from None
+            continue
+        if not argument.strip():
+            continue
+        name, equals, value = argument.lstrip("-").partition("=")
+        name = {"h": "help"}.get(name, name)
+        if not argument.startswith("-") or argument.startswith("---"):
+            raise Invalid(f"unexpected argument {argument!r}, try --help")
+        if name.startswith("no-") and name[3:] in FLAGS and not FLAGS[name[3:]][0]:
+            flags.values[name[3:]] = "false"
+            continue
+        if name not in FLAGS:
+            raise Invalid(f"unknown flag {argument.split('=')[0]!r}, try --help")
+        if not FLAGS[name][0]:
+            flags.values[name] = value if equals else "true"
+            continue
+        if not equals:
+            if not rest:
+                raise Invalid(f"expected an argument for flag --{name}")
+            value = rest.pop(0)
+        if name == "cluster.peer":
+            flags.peers.append(value)
+        else:
+            flags.values[name] = value
+    return flags
+
+
+def usage() -> str:
+    """What --help prints."""
+    lines = ["usage: quietshift alertmanager [flags]", ""]
+    for name, (takes, default, meaning) in FLAGS.items():
+        shown = f"--{name}" + (f"={default or '...'}" if takes else "")
+        lines.append(f"  {shown}\n        {meaning}")
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the server until it is told to end. Raises QuietshiftError for what it cannot start with."""
+    flags = parse_flags(arguments)
+    if flags.on("help"):
+        sys.stdout.write(usage())
+        return 0
+    if flags.on("version"):
+        from quietshift import __version__
+
+        sys.stdout.write(f"quietshift, version {__version__} (in place of alertmanager)\n")
+        return 0
+    for name in REFUSED:
+        if flags.values.get(name) not in (None, "", "false"):
+            raise Invalid(f"--{name} is not supported yet")
+    level = {"warn": "warning"}.get(flags["log.level"], flags["log.level"])
+    settings = _settings(flags, level)
+
+    from quietshift.alerts.api import AlertsApi, Cluster
+    from quietshift.alerts.model import AlertsConfig
+    from quietshift.app import server as edge
+    from quietshift.kernel import logs
+    from quietshift.kernel.clock import SystemClock
+    from quietshift.kernel.ops import OpsHolder
+
+    logs.set_up(settings.log_level, settings.log_format)
+    sock = edge.listen(settings)
+    config_file = Path(flags["config.file"])
+    holder = OpsHolder(lambda: _load(config_file))
+    clock = SystemClock()
+    ours = flags["cluster.listen-address"]
+    members = sorted({ours, *flags.peers}) if ours else []
+    cluster = Cluster(ours, [(address, address) for address in members]) if ours else None
+    api = AlertsApi(lambda: holder.current.get(AlertsConfig), clock, cluster=cluster)
+    edge.announce(
+        f"quietshift alertmanager: listening on {settings.listen}. The door is OPEN, as Alertmanager's is: whoever reaches this "
+        "address can send alerts and silence them. `quietshift serve` wants tokens beyond loopback."
+    )
+
+    def open_app() -> App:  # in a thread, while the door answers already
+        from quietshift.app.standalone import open_alerts
+
+        return open_alerts(settings, holder, clock, api, flags.span("data.retention"), flags.span("alerts.gc-interval"))
+
+    prefix = flags["web.route-prefix"] or urlsplit(flags["web.external-url"]).path
+    server = edge.Server(
+        settings, holder, api, open_app, prefix=f"/{prefix.strip('/')}", eager=False,
+        web=_elsewhere,
+    )
+    edge.run(server, sock)
+    return 0
+
+
+def _settings(flags: Flags, level: str) -> Settings:
+    import os
+
+    from quietshift.kernel.settings import load_settings
+
+    environ = {k: v for k, v in os.environ.items() if k not in ("QUIETSHIFT_OPS", "QUIETSHIFT_LISTEN", "QUIETSHIFT_INTAKE")}
+    directory = Path(flags["storage.path"])
+    given: dict[str, str | None] = {
+        "listen": flags["web.listen-address"],
+        "external_url": flags["web.external-url"] or None,
+        "intake": "open",
+        "log_level": level,
+        "log_format": {"logfmt": "text"}.get(flags["log.format"], flags["log.format"]),
+    }
+    if "QUIETSHIFT_DB" not in environ and "QUIETSHIFT_DB_FILE" not in environ:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Invalid(f"--storage.path {directory}: {error.strerror}") from None
+        given["db"] = str(directory / "quietshift.db")
+    return load_settings(given, environ)
+
+
+def _load(path: Path) -> tuple[Loaded, Problems]:
+    from quietshift.alerts.config import load_file
+    from quietshift.kernel.ops import Loaded
+
+    problems = Problems()
+    loaded = Loaded(path.parent)
+    loaded.put(load_file(path, problems))
+    return loaded, problems
+
+
+async def _elsewhere(scope: Scope, _receive: Receive, send: Send) -> None:
+    """There is no web interface here: it needs people, and `quietshift serve` knows them."""
+    from quietshift.app.server import answer
+
+    detail = "the API is at /api/v2/; the web interface comes with `quietshift serve`"
+    await answer(send, 404, {"title": "Not found", "status": 404, "detail": f"there is no {scope['path']}: {detail}"})
