@@ -44,7 +44,7 @@ def serve(**flags: str | None) -> int:
     from quietshift.kernel.ops import OpsHolder
 
     holder = OpsHolder(loader(Path(settings.ops)))
-    server.serve(settings, holder, SystemClock(), invite=True)
+    server.serve(settings, holder, SystemClock())
     return 0
 
 
@@ -81,15 +81,14 @@ def db() -> None:
 @setting_flags("db")
 def upgrade(**flags: str | None) -> int:
     """Bring the schema up to date. `serve` does the same at its start; this is for those who want to do it before."""
-    from quietshift.app.wire import import_stores
+    from quietshift.app.wire import load_tables
     from quietshift.kernel import migrate
     from quietshift.kernel.db import Database
 
     settings = load_settings(flags, None)
-    import_stores()
     database = Database.open(settings.db, exclusive=True)
     try:
-        done = migrate.upgrade(database)
+        done = migrate.upgrade(database, load_tables)
         click.echo(f"schema {migrate.HEAD}: {'upgraded' if done else 'already up to date'}")
     finally:
         database.close()

@@ -37,7 +37,7 @@ class Server:
     """The outermost ASGI application: alerts, health and metrics itself, everything else by the web application.
 
     alerts: the ASGI application of `/api/v2`, which answers what it can before the database is open. open_app: opens
-    everything else; runs in a thread. eager: load the web stack right after the start. web: something in its place.
+    and starts everything else; runs in a thread. eager: load the web stack right after the start. web: something in its place.
     """
 
     def __init__(
@@ -62,9 +62,7 @@ class Server:
 
         def work() -> None:
             try:
-                app = self._open_app()
-                app.start()
-                self.app = app
+                self.app = self._open_app()
                 log.info("ready", extra={"url": self.settings.base_url})
             except BaseException as error:
                 self._failure = error
@@ -135,7 +133,7 @@ class Server:
             body, content_type = await asyncio.to_thread(render, self.app)
             await answer(send, 200, body, content_type)
         else:
-            web = self._web or await asyncio.to_thread(self.web)
+            web = self._web if self._web is not None else await asyncio.to_thread(self.web)
             await web(scope, receive, send)
 
     async def _wait_open(self) -> bool:
@@ -276,6 +274,7 @@ def serve(settings: Settings, holder: OpsHolder, clock: Clock) -> None:
         from quietshift.app.wire import open_app
 
         app = open_app(settings, holder, clock)
+        app.start()
         gate.open(app.db)
         alerts.open(app.alerts.opened)
         return app

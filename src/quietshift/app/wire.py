@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from quietshift.kernel import secret
+from quietshift.kernel import migrate, secret
 from quietshift.kernel.clock import Clock
 from quietshift.kernel.db import Database
 from quietshift.kernel.errors import QuietshiftError
-from quietshift.kernel.ops import OpsHolder
+from quietshift.kernel.ops import Loaded, OpsHolder
 from quietshift.kernel.registries import Registry
 from quietshift.kernel.settings import Settings
 from quietshift.kernel.worker import Worker
 
 if TYPE_CHECKING:
+    from quietshift.alerts.opening import AlertsRoom
     from quietshift.kernel.listen import Listener
 
 log = logging.getLogger("quietshift.wire")
@@ -35,10 +36,13 @@ class App:
     registry: Registry
     worker: Worker
     key: bytes
-    _listener: Listener | None = None
+    alerts: AlertsRoom
+    _listener: Listener | None = field(default=None, init=False)
 
     def start(self) -> None:
-        """Begin to hear of other processes, to run timers and to send."""
+        """Take in alerts, hear of other processes, run timers and send."""
+        self.alerts.start()
+        self.ops.on_change(self.alerts.reload)
         if self.db.dialect == "postgresql":
             from quietshift.kernel.listen import Listener
 
@@ -48,6 +52,7 @@ class App:
 
     def stop(self) -> None:
         """Finish what is under way and let go of the database."""
+        self.alerts.stop()
         self.worker.stop()
         if self._listener is not None:
             self._listener.stop()
@@ -66,11 +71,73 @@ class App:
         return found
 
     def is_admin(self, authorization: str) -> bool:
-        """Whether this Authorization header carries the admin token of the settings."""
-        scheme, _, given = authorization.partition(" ")
-        wanted = self.settings.admin_token
-        return bool(wanted) and scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), wanted.encode())
+        """Whether this Authorization header carries a token of scope admin."""
+        from quietshift.kernel import auth
+
+        presented = auth.bearer_of(authorization)
+        if presented is None:
+            return False
+        try:
+            return auth.bearer(self.db, presented, self.settings.admin_token, self.clock.now()).allows("admin")
+        except QuietshiftError:
+            return False
 
     def key_for(self, purpose: str) -> bytes:
         """A key for one purpose, derived from the server's secret key."""
         return secret.derive(self.key, purpose)
+
+
+def load_tables() -> object:
+    """Put every room's tables on the metadata."""
+    from quietshift.app import tables
+
+    return tables.metadata
+
+
+def open_ground(settings: Settings) -> tuple[Database, bytes]:
+    """Open the database, bring its schema up to date, and find the secret key."""
+    db = Database.open(settings.db, exclusive=True)
+    migrate.upgrade(db, load_tables)
+    return db, secret.obtain(db, settings.secret_key)
+
+
+def open_app(settings: Settings, holder: OpsHolder, clock: Clock) -> App:
+    """Open everything: the database, the rooms on it, the engine (not started yet)."""
+    db, key = open_ground(settings)
+    return join(settings, holder, clock, db, key)
+
+
+def join(settings: Settings, holder: OpsHolder, clock: Clock, db: Database, key: bytes, *, above: bool = True) -> App:
+    """Join the rooms on an open database. above: with the rooms above `incidents`, which paging does not need."""
+    from quietshift.alerts.model import AlertsConfig
+    from quietshift.alerts.opening import AlertsRoom
+
+    registry = Registry()
+    room = AlertsRoom(db, clock, lambda: holder.current.get(AlertsConfig), registry, settings.base_url)
+    _paging(registry, lambda: holder.current, settings, secret.derive(key, "ack-link"))
+    _incidents(registry, lambda: holder.current, settings)
+    if above:
+        _above(registry, lambda: holder.current)
+    worker = Worker(db, clock, registry, secret.derive(key, "journal"))
+    return App(settings, clock, db, holder, registry, worker, key, room)
+
+
+def _paging(registry: Registry, ops: Callable[[], Loaded], settings: Settings, link_key: bytes) -> None:
+    from quietshift.paging import wiring as paging
+
+    paging.register(registry, ops, settings, link_key)
+
+
+def _incidents(registry: Registry, ops: Callable[[], Loaded], settings: Settings) -> None:
+    from quietshift.incidents import usecases as incidents
+
+    registry.timer(
+        "incidents.group", lambda tx, timer, now: incidents.on_group(tx, timer, now, ops=ops(), settings=settings)
+    )
+    registry.timer(
+        incidents.SNOOZE_END, lambda tx, timer, now: incidents.snooze_end(tx, timer, now, ops=ops(), settings=settings)
+    )
+
+
+def _above(registry: Registry, ops: Callable[[], Loaded]) -> None:
+    """Rooms above `incidents` that serve due rows; none does yet: runbooks and learning act at their doors."""

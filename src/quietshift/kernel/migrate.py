@@ -7,6 +7,7 @@ newest revision, which a test proves to be the same as walking the list from its
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import inspect, text
@@ -29,13 +30,15 @@ def current(db: Database) -> str | None:
         return tx.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
-def upgrade(db: Database) -> bool:
-    """Bring the schema to HEAD; tells whether anything was done. Every room's store has to be imported before.
+def upgrade(db: Database, load_tables: Callable[[], object]) -> bool:
+    """Bring the schema to HEAD; tells whether anything was done. load_tables puts every room's tables on the metadata; it
+    is called only where there is something to do.
 
     Raises Invalid where the database is newer than this program.
     """
     if current(db) == HEAD:
         return False
+    load_tables()
     with db.write() as tx:
         if tx.dialect == "postgresql":  # of several processes that start at once, one migrates
             tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})

@@ -1,0 +1,11 @@
+"""Every room's tables, on the one metadata: imported where the schema is made or compared."""
+
+from quietshift.alerts import tables as alerts
+from quietshift.incidents import store as incidents
+from quietshift.kernel import auth_store, schema
+from quietshift.paging import tables as paging
+from quietshift.runbooks import store as runbooks
+
+metadata = schema.metadata
+
+__all__ = ["alerts", "auth_store", "incidents", "metadata", "paging", "runbooks"]
