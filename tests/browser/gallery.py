@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from tests.browser import sample_rooms as rooms
 from tests.browser import samples
 
 APP = Path(__file__).parents[2] / "src" / "quietshift" / "app"
@@ -35,6 +36,29 @@ PAGES: dict[str, tuple[str, Callable[[], samples.Context]]] = {
     "incident-acknowledged": ("incident.html", samples.incident_acknowledged),
     "incident-resolved": ("incident.html", samples.incident_resolved),
     "incident-viewer": ("incident.html", samples.incident_viewer),
+    "sign-in": ("sign_in.html", rooms.sign_in),
+    "sign-in-wrong": ("sign_in.html", rooms.sign_in_wrong),
+    "setup": ("setup.html", rooms.setup),
+    "setup-used": ("setup.html", rooms.setup_used),
+    "error": ("error.html", rooms.error),
+    "ack": ("ack.html", rooms.ack),
+    "ack-done": ("ack.html", rooms.ack_done),
+    "ack-over": ("ack.html", rooms.ack_over),
+    "ack-expired": ("ack.html", rooms.ack_expired),
+    "why": ("why.html", rooms.why),
+    "why-not": ("why.html", rooms.why_not),
+    "why-nothing": ("why.html", rooms.why_nothing),
+    "schedules": ("schedules.html", rooms.schedules),
+    "schedule": ("schedule.html", rooms.schedule),
+    "alerts": ("alerts.html", rooms.alerts),
+    "alerts-wrong": ("alerts.html", rooms.alerts_wrong),
+    "pages-top": ("pages_top.html", rooms.pages_top),
+    "pages-none": ("pages_top.html", rooms.pages_none),
+    "journal": ("journal.html", rooms.journal),
+    "journal-none": ("journal.html", rooms.journal_none),
+    "me": ("me.html", rooms.me),
+    "demo": ("phone.html", rooms.phone),
+    "demo-quiet": ("phone.html", rooms.phone_quiet),
 }
 
 

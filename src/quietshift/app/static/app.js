@@ -38,6 +38,7 @@
       location.assign(ctx.response.raw.url);
       return;
     }
+    height = scrollY;
     const form = ctx.sourceElement;
     if (form && form.tagName === "FORM" && ctx.response.status < 400) {
       sent.add(form);
@@ -46,6 +47,14 @@
       if (fold) fold.open = false;
       setTimeout(() => sent.delete(form), 0);
     }
+  });
+  let height = 0;
+  const stay = () => { if (height && !scrollY) scrollTo({ top: height, behavior: "instant" }); };   // a morph may be short for a moment
+  document.addEventListener("htmx:after:swap", (e) => {
+    if (!e.detail.ctx || !e.detail.ctx.response) return;
+    stay();
+    ticks();
+    if (document.activeElement === document.body) one("#main").focus({ preventScroll: true });   // the button that was pressed is gone
   });
   document.addEventListener("htmx:error", () => say("No answer. Nothing was changed as far as we know; try again."));
 
@@ -69,6 +78,7 @@
       const text = await answer.text();
       const fresh = new DOMParser().parseFromString(text, "text/html");
       let touched = false, kept = false;
+      height = scrollY;
       for (const region of all("[data-live][id]")) {
         const next = fresh.getElementById(region.id);
         if (!next || same(region, next)) continue;
@@ -83,9 +93,10 @@
         if (before) { await htmx.swap({ sourceElement: before, target: before, text: next.outerHTML, swap: "afterend" }); touched = true; }
       }
       document.title = fresh.title;
+      stay();
       ticks();
       if (kept) say("This changed while you were typing. Reload to see it.", true);
-      else if (touched) say("Updated");
+      else if (touched && !poll) say("Updated");
     } catch { say("No connection to Quietshift.", true); } finally {
       fetching = false;
       if (stale) refresh();
@@ -121,6 +132,9 @@
   });
   addEventListener("pagehide", () => { if (source) source.close(); source = null; });
   addEventListener("pageshow", (e) => { if (e.persisted) { listen(); refresh(); } });
+
+  const poll = Number(document.body.dataset.poll);
+  if (poll) setInterval(() => { if (!document.hidden) refresh(); }, poll);
 
   // ---- relative times, in the words the server uses (macros.html: span, time, age) ----
   const span = (s) => (s < 60 ? s + " s" : s < 3600 ? Math.floor(s / 60) + " min" : s < 86400 ? Math.floor(s / 3600) + " h" : Math.floor(s / 86400) + " d");
