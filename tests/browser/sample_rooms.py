@@ -426,7 +426,6 @@ def phone() -> Context:
         "/demo",
         **OUT,
         poll=1000,
-        quietshift="/",
         flip="/demo/shop",
         quietshift="/",
         shop={"broken": True, "text": "31 % of orders fail", "href": "/shop"},
