@@ -32,8 +32,12 @@ def test_the_example_leads_from_its_alerts_to_its_runbooks(tmp_path):
     books = loaded.get(Runbooks)
     by_name = decide.runbook_for(books, alertname="CheckoutFailing")
     by_component = decide.runbook_for(books, alertname="Other", component="component:default/ledger")
-    assert by_name and by_name.runbook and len(by_name.runbook.steps) == 4
-    assert by_component and by_component.runbook and by_component.runbook.name == "shared/roll-back"
+    assert by_name
+    assert by_name.runbook
+    assert len(by_name.runbook.steps) == 4
+    assert by_component
+    assert by_component.runbook
+    assert by_component.runbook.name == "shared/roll-back"
 
 
 def test_amtool_takes_the_examples_alertmanager_yml(tmp_path, amtool_binary):

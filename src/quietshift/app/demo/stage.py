@@ -171,7 +171,8 @@ class Stage:
                 if at >= told[0][0]:
                     told.append((at, _sentence(entry), entry.get("why") or "", link))
         told.sort(key=lambda one: one[0])
-        hops, before = [], None
+        hops: list[dict[str, Any]] = []
+        before: datetime | None = None
         for at, title, detail, href in told:
             since = (at - before).total_seconds() if before else None
             hop = {"title": title, "detail": detail, "state": "passed", "at": at, "since": since, "source": "", "href": href}
