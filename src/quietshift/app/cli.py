@@ -66,12 +66,20 @@ def main(argv: list[str] | None = None) -> Any:
         from quietshift.app.alertmanager import main as alertmanager
 
         sys.exit(_guarded(lambda: alertmanager(arguments[1:])))
-    sys.exit(_guarded(lambda: cli.main(arguments, prog_name="quietshift", standalone_mode=True)))
+    sys.exit(_guarded(lambda: cli.main(arguments, prog_name="quietshift", standalone_mode=False)))
 
 
 def _guarded(call: Any) -> int:
     try:
         return int(call() or 0)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        sys.stderr.write("stopped\n")
+        return 130
     except ConfigError as error:
         for problem in error.problems:
             sys.stderr.write(f"{problem}\n")
