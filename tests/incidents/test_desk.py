@@ -70,6 +70,12 @@ def test_it_resolves_when_the_whole_group_is_at_rest() -> None:
     assert (found.verb, [one.fingerprint for one in found.ended]) == (Verb.RESOLVE, ["a", "b"])
 
 
+def test_a_group_that_is_not_told_of_any_more_resolves_with_that_reason() -> None:
+    gone = report(reason="the configuration was changed: this group is not paged about any more")
+    found = decide.on_group(incident(), [known(alert("a"))], gone, NOW, WITHIN)
+    assert (found.verb, found.reason, len(found.ended)) == (Verb.RESOLVE, gone.reason, 1)
+
+
 @pytest.mark.parametrize(("after", "verb"), [(WITHIN, Verb.REOPEN), (WITHIN + timedelta(seconds=1), Verb.OPEN)])
 def test_fires_again_after_its_alerts_resolved_it(after: timedelta, verb: Verb) -> None:
     members = [known(alert("a"), ended=True)]

@@ -40,7 +40,7 @@ def events(now: datetime) -> st.SearchStrategy[Event]:
     built: list[st.SearchStrategy[Event]] = [
         st.builds(model.Acknowledge, actors, words),
         st.builds(model.Resolve, actors, words, st.none() | verdicts, st.integers(0, 3)),
-        st.builds(model.AlertsResolved),
+        st.builds(model.AlertsResolved, st.just("alerts"), st.just("all its alerts have ended")),
         st.builds(model.Snooze, actors, words, until=later),
         st.builds(model.SnoozeEnd),
         st.builds(model.Escalate, actors, words),

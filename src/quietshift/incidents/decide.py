@@ -35,7 +35,7 @@ SEVERITIES: Mapping[str, Severity] = {
     "critical": Severity.CRITICAL, "page": Severity.CRITICAL, "emergency": Severity.CRITICAL, "fatal": Severity.CRITICAL,
     "warning": Severity.WARNING, "warn": Severity.WARNING, "ticket": Severity.WARNING,
     "info": Severity.INFO, "informational": Severity.INFO, "notice": Severity.INFO,
-}
+}  # fmt: skip
 
 
 # -- one incident, one event ---------------------------------------------------------------------------------------------
@@ -73,7 +73,7 @@ def _effect(incident: Incident, event: Event, now: datetime) -> tuple[dict[str, 
             changes: dict[str, Any] = {"resolved_at": now, "resolved_by": event.by}
             return changes | ({"verdict": verdict} if verdict else {}), told + (f", as {verdict}" if verdict else "")
         case model.AlertsResolved():
-            return {"resolved_at": now, "resolved_by": ALERTS}, "all its alerts have ended"
+            return {"resolved_at": now, "resolved_by": ALERTS}, ""
         case model.Snooze(until=until):
             if not now < until <= now + MOST_SNOOZE:
                 most = format_duration(MOST_SNOOZE)
@@ -93,9 +93,10 @@ def _effect(incident: Incident, event: Event, now: datetime) -> tuple[dict[str, 
                 raise Invalid(f"{incident.ref}: reassign to whom? Name a user, schedule or group")
             return {"assignees": targets}, f"{who} hands it to {', '.join(targets)}, who has to acknowledge"
         case model.SeverityRose(severity=severity):
-            again = " again, for it is worse than what was acknowledged" if incident.state is State.ACKNOWLEDGED else ""
-            told = f"an alert of severity {severity} joined ({incident.severity} before): pages{again}"
-            return {"severity": severity, "assignees": ()}, told
+            told = f"an alert of severity {severity} joined, worse than the {incident.severity} before"
+            if incident.state is State.ACKNOWLEDGED:
+                return {"severity": severity, "assignees": ()}, f"{told} that was acknowledged: it pages again"
+            return {"severity": severity}, f"{told}: paging goes on"
         case model.Reopen():
             return {"reopened": incident.reopened + 1, "verdict": None, "assignees": ()}, f"reopened by {who}"
         case model.AlertsJoined(count=count):
@@ -175,7 +176,8 @@ def on_group(
     if not report.firing or not any(alert.firing for alert in report.alerts):
         if latest is None or not latest.is_open:
             return Decision(Verb.LEAVE, "the group's alerts ended, and no incident of it is open", ended=ended)
-        return Decision(Verb.RESOLVE, "all its alerts have ended", ended=ended)
+        # a group without alerts is one that the desk is not told of any more: the report says why
+        return Decision(Verb.RESOLVE, "all its alerts have ended" if report.alerts else report.reason, ended=ended)
     if latest is None:
         return Decision(Verb.OPEN, "the group fires and never had an incident", joined=fresh)
     if latest.is_open:
@@ -211,9 +213,7 @@ def _ended(report: GroupReport, known: Sequence[IncidentAlert]) -> tuple[GroupAl
     return tuple(
         resolved.get(one.alert.fingerprint, one.alert)
         for one in known
-        if one.ended_at is None
-        and one.alert.fingerprint not in firing
-        and (at_rest or one.alert.fingerprint in resolved)
+        if one.ended_at is None and one.alert.fingerprint not in firing and (at_rest or one.alert.fingerprint in resolved)
     )
 
 
