@@ -78,7 +78,7 @@ def acknowledge(tx: Tx, incident_id: int, actor: str, now: datetime, *, why: str
     Raises NotFound, IllegalTransition where it is resolved.
     """
     timers.cancel(tx, SNOOZE_END, str(incident_id))
-    paging.stop(tx, incident_id, now, f"acknowledged by {decide.person(actor)}")
+    paging.stop(tx, incident_id, now, f"acknowledged by {decide.person(actor)}", by=actor)
     before = store.get(tx, incident_id, lock=True)
     return apply(tx, before, Acknowledge(actor, _words(why)), now)[0]
 
@@ -88,7 +88,7 @@ def resolve(
 ) -> Incident:
     """It is over, a person says so; its alerts may still fire. Paging stops. Raises NotFound, IllegalTransition, Invalid."""
     timers.cancel(tx, SNOOZE_END, str(incident_id))
-    paging.stop(tx, incident_id, now, f"resolved by {decide.person(actor)}")
+    paging.stop(tx, incident_id, now, f"resolved by {decide.person(actor)}", by=actor)
     before = store.get(tx, incident_id, lock=True)
     said = parse_verdict(verdict) if verdict else None
     firing = store.firing_counts(tx, [incident_id])[incident_id]
@@ -101,7 +101,7 @@ def snooze(tx: Tx, incident_id: int, actor: str, until: datetime, now: datetime,
     Raises NotFound, IllegalTransition where it is resolved, Invalid for an instant that is past or too far.
     """
     timers.schedule(tx, SNOOZE_END, str(incident_id), until, now)
-    paging.stop(tx, incident_id, now, f"snoozed by {decide.person(actor)} until {rfc3339(until)}")
+    paging.stop(tx, incident_id, now, f"snoozed by {decide.person(actor)} until {rfc3339(until)}", by=actor)
     before = store.get(tx, incident_id, lock=True)
     return apply(tx, before, Snooze(actor, _words(why), until=until), now)[0]
 
@@ -117,14 +117,16 @@ def snooze_end(tx: Tx, timer: Timer, now: datetime, *, ops: Loaded, settings: Se
 def reassign(
     tx: Tx, incident_id: int, actor: str, targets: Sequence[str], now: datetime, *, ops: Loaded, settings: Settings, why: str = ""
 ) -> Incident:
-    """Page these instead, at once: "user:bo", "schedule:storage", "group:storage". Whoever it is has to acknowledge.
+    """Page these instead, at once: "user:bo" or "bo", "schedule:storage", "group:storage". Whoever it is has to acknowledge.
 
-    Raises NotFound, IllegalTransition where it is resolved, Invalid where a target does not exist.
+    Raises NotFound, IllegalTransition where it is resolved, Invalid where a target does not exist, Conflict where nobody
+    behind them can be called.
     """
     timers.cancel(tx, SNOOZE_END, str(incident_id))
     before = store.get(tx, incident_id, lock=True)
-    after, _ = apply(tx, before, Reassign(actor, _words(why), targets=tuple(targets)), now)
-    paging.reassign(tx, facts(after, settings), list(targets), actor, now, ops=ops)
+    named = tuple(target if ":" in target else f"user:{target}" for target in targets)
+    after, _ = apply(tx, before, Reassign(actor, _words(why), targets=named), now)
+    paging.reassign(tx, facts(after, settings), named, actor, now, ops=ops)
     return after
 
 
@@ -237,8 +239,7 @@ def _update(tx: Tx, incident: Incident, decision: decide.Decision, now: datetime
     if decision.rose is not None:
         timers.cancel(tx, SNOOZE_END, str(incident.id))
         after, reason = apply(tx, incident, SeverityRose("alerts", severity=decision.rose), now)
-        if incident.state is State.ACKNOWLEDGED:
-            start_paging(tx, after, now, ops, settings, reason)
+        start_paging(tx, after, now, ops, settings, reason)  # where it is under way, it goes on, and tells the new severity
 
 
 def _ended(tx: Tx, incident: Incident, decision: decide.Decision, now: datetime) -> Incident:
@@ -257,7 +258,7 @@ def apply(
 ) -> tuple[Incident, str]:
     """Decide, save, and tell it in timeline and journal; nothing where nothing changes. Returns the incident and the reason."""
     after, reason = decide.transition(before, event, now)
-    if after == before:
+    if after == before and not isinstance(event, Note | Step):  # words count even at the instant of the act before
         return after, reason
     store.save(tx, after)
     kind, words = _ACTS[event.name]
