@@ -39,9 +39,7 @@ def incidents() -> None:
 
 
 @incidents.command("list")
-@click.option(
-    "--state", "states", multiple=True, type=click.Choice(STATES), help="In this state (repeatable). Default: open."
-)
+@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="In this state (repeatable). Default: open.")
 @click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
 @click.option("--service", default="", metavar="NAME", help="Of this service.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500), help="At most so many, newest first.")
