@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from tests.browser import sample_doors as doors
+from tests.browser import sample_incidents as incidents
 from tests.browser import sample_rooms as rooms
 from tests.browser import samples
 
@@ -30,24 +32,24 @@ DESKTOP, PHONE = (1440, 900), (375, 667)
 PAGES: dict[str, tuple[str, Callable[[], samples.Context]]] = {
     "home": ("home.html", samples.home),
     "home-quiet": ("home.html", samples.home_quiet),
-    "incidents": ("incidents.html", samples.incidents),
-    "incidents-none": ("incidents.html", samples.incidents_none),
-    "incident": ("incident.html", samples.incident),
-    "incident-acknowledged": ("incident.html", samples.incident_acknowledged),
-    "incident-resolved": ("incident.html", samples.incident_resolved),
-    "incident-viewer": ("incident.html", samples.incident_viewer),
-    "sign-in": ("sign_in.html", rooms.sign_in),
-    "sign-in-wrong": ("sign_in.html", rooms.sign_in_wrong),
-    "setup": ("setup.html", rooms.setup),
-    "setup-used": ("setup.html", rooms.setup_used),
-    "error": ("error.html", rooms.error),
-    "ack": ("ack.html", rooms.ack),
-    "ack-done": ("ack.html", rooms.ack_done),
-    "ack-over": ("ack.html", rooms.ack_over),
-    "ack-expired": ("ack.html", rooms.ack_expired),
-    "why": ("why.html", rooms.why),
-    "why-not": ("why.html", rooms.why_not),
-    "why-nothing": ("why.html", rooms.why_nothing),
+    "incidents": ("incidents.html", incidents.incidents),
+    "incidents-none": ("incidents.html", incidents.incidents_none),
+    "incident": ("incident.html", incidents.incident),
+    "incident-acknowledged": ("incident.html", incidents.incident_acknowledged),
+    "incident-resolved": ("incident.html", incidents.incident_resolved),
+    "incident-viewer": ("incident.html", incidents.incident_viewer),
+    "sign-in": ("sign_in.html", doors.sign_in),
+    "sign-in-wrong": ("sign_in.html", doors.sign_in_wrong),
+    "setup": ("setup.html", doors.setup),
+    "setup-used": ("setup.html", doors.setup_used),
+    "error": ("error.html", doors.error),
+    "ack": ("ack.html", doors.ack),
+    "ack-done": ("ack.html", doors.ack_done),
+    "ack-over": ("ack.html", doors.ack_over),
+    "ack-expired": ("ack.html", doors.ack_expired),
+    "why": ("why.html", doors.why),
+    "why-not": ("why.html", doors.why_not),
+    "why-nothing": ("why.html", doors.why_nothing),
     "schedules": ("schedules.html", rooms.schedules),
     "schedule": ("schedule.html", rooms.schedule),
     "alerts": ("alerts.html", rooms.alerts),
@@ -56,9 +58,10 @@ PAGES: dict[str, tuple[str, Callable[[], samples.Context]]] = {
     "pages-none": ("pages_top.html", rooms.pages_none),
     "journal": ("journal.html", rooms.journal),
     "journal-none": ("journal.html", rooms.journal_none),
+    "runbook": ("runbook.html", rooms.runbook),
     "me": ("me.html", rooms.me),
-    "demo": ("phone.html", rooms.phone),
-    "demo-quiet": ("phone.html", rooms.phone_quiet),
+    "demo": ("phone.html", doors.phone),
+    "demo-quiet": ("phone.html", doors.phone_quiet),
 }
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from tests.browser import gallery, samples
+from tests.browser import sample_incidents as incidents
 
+Scheme = Literal["light", "dark"]
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 SIZES = {"desktop": gallery.DESKTOP, "phone": gallery.PHONE}
@@ -47,7 +49,7 @@ class Visit:
         return [f"{v['id']}: {n['target']} {n['failureSummary']}" for v in found["violations"] for n in v["nodes"]]
 
 
-def visit(browser: Browser, url: str, size: str, scheme: str = "light", **more: Any) -> Visit:
+def visit(browser: Browser, url: str, size: str, scheme: Scheme = "light", **more: Any) -> Visit:
     width, height = SIZES[size]
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **more)
     context.add_init_script(AXE)  # evaluated by the browser itself, so the page's CSP stays as strict as the server's
@@ -58,7 +60,7 @@ def visit(browser: Browser, url: str, size: str, scheme: str = "light", **more: 
 
 @pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
 @pytest.mark.parametrize("name", gallery.PAGES)
-def test_page_is_accessible_and_keeps_to_its_policy(browser: Browser, url: str, name: str, size: str, scheme: str) -> None:
+def test_page_is_accessible_and_keeps_to_its_policy(browser: Browser, url: str, name: str, size: str, scheme: Scheme) -> None:
     seen = visit(browser, url, size, scheme)
     seen.open(name)
     assert seen.violations() == []
@@ -159,7 +161,7 @@ def test_live_update_does_not_take_away_a_form_one_is_writing_in(
     seen.page.locator("#step-2-fold summary").click()
     note = seen.page.get_by_label("Note on step 2")
     note.fill("drained gita")
-    monkeypatch.setitem(gallery.PAGES, "incident", ("incident.html", samples.incident_resolved))
+    monkeypatch.setitem(gallery.PAGES, "incident", ("incident.html", incidents.incident_resolved))
     gallery.changes.append("incident:1042")
     expect(seen.page.locator("#live")).to_contain_text("changed while you were typing")
     expect(seen.page.locator("#inc-head")).to_contain_text("Resolved")
@@ -170,7 +172,7 @@ def test_live_update_does_not_take_away_a_form_one_is_writing_in(
 def test_a_post_is_morphed_in_without_losing_the_scroll(browser: Browser, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = visit(browser, url, "phone")
     seen.open("incident")
-    monkeypatch.setitem(gallery.PAGES, "incident", ("incident.html", samples.incident_acknowledged))
+    monkeypatch.setitem(gallery.PAGES, "incident", ("incident.html", incidents.incident_acknowledged))
     seen.page.mouse.wheel(0, 200)
     seen.page.wait_for_function("scrollY > 100")
     seen.page.get_by_role("button", name="Acknowledge").click()
@@ -182,5 +184,5 @@ def test_a_post_is_morphed_in_without_losing_the_scroll(browser: Browser, url: s
 
 
 def changed() -> samples.Context:
-    found = samples.incident()
-    return found | {"timeline": [*found["timeline"], samples.entry(samples.NOW, "note", "Bo", "joined the call")]}
+    found = incidents.incident()
+    return found | {"timeline": [*found["timeline"], incidents.entry(samples.NOW, "note", "Bo", "joined the call")]}
