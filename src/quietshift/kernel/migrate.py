@@ -20,6 +20,8 @@ log = logging.getLogger("quietshift.migrate")
 SCRIPTS = Path(__file__).parent / "migrations"
 HEAD = "0001"  # the newest file in migrations/versions; a test holds it
 _LOCK = 0x71_73_6D_67  # "qsmg"
+_VERSION_TABLE = """CREATE TABLE alembic_version (
+    version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"""  # as Alembic makes it
 
 
 def current(db: Database) -> str | None:
@@ -47,7 +49,7 @@ def upgrade(db: Database, load_tables: Callable[[], object]) -> bool:
             if "journal" in tables:
                 raise Invalid("this database holds tables of Quietshift but no revision: it is not whole; restore a backup")
             metadata.create_all(tx.conn)
-            tx.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+            tx.execute(text(_VERSION_TABLE))
             tx.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
             return True
         version = tx.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
