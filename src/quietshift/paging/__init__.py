@@ -1,0 +1,1 @@
+"""How a human is reached: escalation, contact ladder, proof of page."""

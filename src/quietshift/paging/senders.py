@@ -1,0 +1,134 @@
+"""The outbox kinds of pages: mail, webhook, ntfy. A link is signed when it is sent, so that no token lies in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from urllib.parse import urlsplit
+
+from quietshift.channels.parse import Channel, mask, parse_via
+from quietshift.channels.smarthost import Smarthost
+from quietshift.kernel import timers
+from quietshift.kernel.db import Tx
+from quietshift.kernel.outbox import Answer, Delivery, OutboxKind
+from quietshift.kernel.timers import backoff
+from quietshift.paging import links, store
+from quietshift.paging.calls import KINDS
+from quietshift.paging.model import Attempt
+from quietshift.paging.render import Message
+from quietshift.paging.usecases import FAILED
+
+ATTEMPTS = 1_000_000  # an acknowledgement ends the attempts, not a number
+MOST_DELAY = timedelta(minutes=1)
+Observe = Callable[[str, str, timedelta], None]  # channel, outcome, how late the attempt was
+
+
+def _unobserved(_channel: str, _outcome: str, _late: timedelta) -> None:
+    """Nobody counts."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """What sending needs. base_url: links begin with it; key: signs them; smarthost None: no mail can be sent."""
+
+    base_url: str
+    key: bytes = field(repr=False)
+    ack_link_ttl: timedelta
+    smarthost: Smarthost | None
+    sender: str
+    observe: Observe = _unobserved
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.base_url).hostname or "quietshift"
+
+
+def kinds(way: Way) -> list[OutboxKind]:
+    """What the outbox has to know to send pages."""
+    ways = {Channel.MAIL: (send_mail, 8), Channel.WEBHOOK: (send_webhook, 16), Channel.NTFY: (send_ntfy, 4)}
+    return [
+        OutboxKind(
+            KINDS[channel], partial(send, way), partial(record, way.observe, channel), delay, ATTEMPTS, threads=threads
+        )
+        for channel, (send, threads) in ways.items()
+    ]
+
+
+def delay(attempts: int) -> timedelta:
+    """Before the next attempt: 1 s, 2 s, 4 s ... 60 s."""
+    return backoff(attempts, timedelta(seconds=1), MOST_DELAY)
+
+
+# -- sending: outside any transaction ------------------------------------------------------------------------------------
+
+
+def message(way: Way, delivery: Delivery) -> tuple[Message, datetime]:
+    """What this attempt says, and when it is made."""
+    now = delivery.attempted_at or delivery.claimed_at
+    said = Message.from_payload(delivery.payload)
+    if said.facts is not None:
+        token = links.make(way.key, said.facts.id, said.user, said.page_id, now, way.ack_link_ttl)
+        said = replace(said, acknowledge_url=f"{way.base_url}{links.PATH}{token}")
+    return said, now
+
+
+def send_mail(way: Way, delivery: Delivery) -> Answer:
+    """A mail in the incident's thread. Its Message-ID is the same in every attempt."""
+    from quietshift.channels import mail
+    from quietshift.paging import render
+
+    if way.smarthost is None:
+        return Answer("permanent", "no mail server is set up (smtp_smarthost)")
+    said, now = message(way, delivery)
+    thread = [f"{said.facts.ref.lower()}@{way.host}"] if said.facts else []
+    try:
+        composed = mail.compose(
+            sender=way.sender, to=parse_via(delivery.destination).address, subject=said.subject, text=render.text(said, now),
+            html=render.html(said, now), message_id=f"page-{said.page_id}-{said.rung}@{way.host}", at=now, references=thread,
+        )  # fmt: skip
+    except ValueError as error:
+        return Answer("permanent", f"cannot be written: {error}")
+    return mail.send(way.smarthost, composed)
+
+
+def send_webhook(way: Way, delivery: Delivery) -> Answer:
+    """JSON by POST; the Idempotency-Key is the same in every attempt."""
+    from quietshift.channels import webhook
+    from quietshift.paging import render
+
+    said, _ = message(way, delivery)
+    headers = {"Idempotency-Key": f"{said.page_id}-{said.rung}"}
+    return webhook.post_json(parse_via(delivery.destination).address, render.webhook(said, delivery.attempt), headers)
+
+
+def send_ntfy(way: Way, delivery: Delivery) -> Answer:
+    """A push, with a button that acknowledges."""
+    from quietshift.channels import ntfy
+    from quietshift.paging import render
+
+    said, _ = message(way, delivery)
+    return ntfy.publish(parse_via(delivery.destination).address, **render.push(said))
+
+
+# -- recording: in the transaction that marks the row --------------------------------------------------------------------
+
+
+def record(observe: Observe, channel: str, tx: Tx, delivery: Delivery, answer: Answer, now: datetime) -> None:
+    """Keep the attempt and its answer. It inserts rows and waits for no other: what follows a refusal is a timer's work."""
+    page_id = delivery.payload["page"]["id"]
+    attempted_at = delivery.attempted_at or delivery.claimed_at
+    attempt = Attempt(
+        channel, mask(delivery.destination), delivery.attempt, delivery.due_at, attempted_at, now, answer.outcome, answer.code,
+        answer.text, delivery.final,
+    )  # fmt: skip
+    store.add_attempt(tx, page_id, delivery.id, delivery.payload["rung"], attempt)
+    facts = delivery.payload["facts"]
+    if facts and delivery.final and answer.outcome != "accepted":
+        timers.schedule(tx, FAILED, delivery.id, now, now, {"page_id": page_id})
+    if facts:
+        tx.publish(f"incident:{facts['id']}")
+    else:
+        tx.publish(f"user:{delivery.payload['page']['user']}")
+    tx.after_commit(lambda: observe(channel, answer.outcome, attempted_at - delivery.due_at))
