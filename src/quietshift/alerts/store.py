@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, and_, bindparam, delete, insert, select, text, tuple_, update
+from sqlalchemy import Row, Select, and_, bindparam, case, delete, func, insert, select, text, tuple_, update
 
 from quietshift.alerts.decide import Told
 from quietshift.alerts.labels import Labels, identity
@@ -115,6 +115,13 @@ def update_alerts(tx: Tx, changed: Iterable[Alert]) -> None:
     ]
     if rows:
         tx.execute(_CHANGE, rows)
+
+
+def count_by_state(tx: Tx, now: datetime) -> dict[str, int]:
+    """How many alerts are active and over, by what is stored (a renewal may lag behind by a quarter of `resolve_timeout`)."""
+    over = case((alerts.c.ends_at <= now, "over"), else_="active")
+    found = {row.state: row.n for row in tx.execute(select(over.label("state"), func.count().label("n")).group_by(over))}
+    return {"active": found.get("active", 0), "over": found.get("over", 0)}
 
 
 def delete_alerts(tx: Tx, before: datetime) -> list[int]:

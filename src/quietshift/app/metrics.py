@@ -6,9 +6,9 @@ against. Names follow Prometheus's conventions: base units, `_total` for counter
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -19,7 +19,7 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Table, func, select
 
 from quietshift import __version__
 from quietshift.kernel import schema
@@ -28,6 +28,7 @@ from quietshift.kernel.errors import QuietshiftError
 
 if TYPE_CHECKING:
     from quietshift.app.wire import App
+    from quietshift.paging.store import Lateness
 
 # name -> (kind, labels, meaning)
 METRICS: dict[str, tuple[str, tuple[str, ...], str]] = {
@@ -48,7 +49,6 @@ METRICS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "quietshift_journal_unsealed": ("gauge", (), "Acts on record that are not sealed yet."),
     "quietshift_config_reload_refused": ("gauge", (), "1 where the last reload was refused: the old one is in force."),
 }  # fmt: skip
-BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # seconds; the promise is 1
 DAY = timedelta(hours=24)
 
 
@@ -96,22 +96,24 @@ class _Collector:
     def _rooms(self, tx: Tx, now: datetime) -> Iterable[Metric]:
         from quietshift.alerts import store as alerts
         from quietshift.incidents import store as incidents
+        from quietshift.incidents.model import State
         from quietshift.paging import store as paging
 
-        known = alerts.counts(tx, now)
+        known = alerts.count_by_state(tx, now)
         yield _gauge("quietshift_alerts", {(state,): count for state, count in known.items()})
-        yield _gauge("quietshift_silences_active", {(): alerts.active_silences(tx, now)})
-        opened = incidents.open_counts(tx)
-        yield _gauge("quietshift_incidents_open", {(state,): opened.get(state, 0) for state in ("triggered", "acknowledged")})
+        yield _gauge("quietshift_silences_active", {(): len(alerts.all_silences(tx, now))})
+        opened = incidents.count_by_state(tx)
+        by_state = {(str(state),): opened.get(state, 0) for state in (State.TRIGGERED, State.ACKNOWLEDGED)}
+        yield _gauge("quietshift_incidents_open", by_state)
         yield _lateness(paging.lateness(tx, now - DAY))
         yield _gauge("quietshift_page_attempts", paging.attempt_counts(tx, now - DAY))
 
 
-def _count(tx: Tx, table: object, *where: object) -> int:
-    return int(tx.execute(select(func.count()).select_from(table).where(*where)).scalar_one())  # type: ignore[call-overload]  # any table
+def _count(tx: Tx, table: Table, *where: ColumnElement[bool]) -> int:
+    return int(tx.execute(select(func.count()).select_from(table).where(*where)).scalar_one())
 
 
-def _gauge(name: str, values: dict[tuple[str, ...], float]) -> Metric:
+def _gauge(name: str, values: Mapping[Any, float]) -> Metric:
     _, labels, meaning = METRICS[name]
     family = GaugeMetricFamily(name, meaning, labels=labels)
     for key, value in values.items():
@@ -119,9 +121,9 @@ def _gauge(name: str, values: dict[tuple[str, ...], float]) -> Metric:
     return family
 
 
-def _lateness(seconds: list[float]) -> Metric:
+def _lateness(measured: Lateness) -> Metric:
     name = "quietshift_page_lateness_seconds"
-    buckets = [(str(bound), float(sum(s <= bound for s in seconds))) for bound in BUCKETS]
+    buckets = [(str(bound.total_seconds()), float(count)) for bound, count in sorted(measured.buckets.items())]
     family = HistogramMetricFamily(name, METRICS[name][2])
-    family.add_metric([], [*buckets, ("+Inf", float(len(seconds)))], sum_value=sum(seconds))
+    family.add_metric([], [*buckets, ("+Inf", float(measured.count))], sum_value=measured.total)
     return family

@@ -18,7 +18,7 @@ from quietshift.kernel.ops import Loaded, OpsFiles, Part, read
 from quietshift.kernel.settings import read_settings
 from quietshift.oncall import config as oncall
 from quietshift.paging import config as paging
-from quietshift.paging.config import PagingConfig
+from quietshift.paging.model import PagingConfig
 from quietshift.runbooks import config as runbooks
 
 

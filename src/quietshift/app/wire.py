@@ -48,7 +48,15 @@ class App:
 
             self._listener = Listener(self.db)
             self._listener.start()
+        self._beat()
         self.worker.start()
+
+    def _beat(self) -> None:
+        from quietshift.paging import heartbeat
+
+        if heartbeat.BEAT in self.registry.timers:
+            with self.db.write() as tx:
+                heartbeat.begin(tx, self.settings.heartbeat_url, self.clock.now())
 
     def stop(self) -> None:
         """Finish what is under way and let go of the database."""
@@ -123,9 +131,26 @@ def join(settings: Settings, holder: OpsHolder, clock: Clock, db: Database, key:
 
 
 def _paging(registry: Registry, ops: Callable[[], Loaded], settings: Settings, link_key: bytes) -> None:
-    from quietshift.paging import wiring as paging
+    from quietshift.channels.smarthost import Smarthost
+    from quietshift.paging import heartbeat, senders, store, usecases
 
-    paging.register(registry, ops, settings, link_key)
+    smarthost = None
+    if settings.smtp_smarthost:
+        smarthost = Smarthost.at(
+            settings.smtp_smarthost, tls=settings.smtp_tls, username=settings.smtp_username, password=settings.smtp_password
+        )
+    way = senders.Way(settings.base_url, link_key, settings.ack_link_ttl, smarthost, settings.smtp_from)
+    for kind in senders.kinds(way):
+        registry.sender(kind)
+    registry.timer(store.ESCALATE, lambda tx, timer, now: usecases.escalate(tx, timer, now, ops=ops()))
+    registry.timer(usecases.FAILED, lambda tx, timer, now: usecases.failed(tx, timer, now, ops=ops()))
+    registry.sender(heartbeat.kind(settings.heartbeat_url))
+    registry.timer(
+        heartbeat.BEAT,
+        lambda tx, timer, now: heartbeat.beat(
+            tx, timer, now, url=settings.heartbeat_url, interval=settings.heartbeat_interval, kinds=list(registry.outbox)
+        ),
+    )
 
 
 def _incidents(registry: Registry, ops: Callable[[], Loaded], settings: Settings) -> None:

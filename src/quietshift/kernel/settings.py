@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from quietshift.kernel.config import Node, read_documents
@@ -154,7 +154,7 @@ class Settings:
     smtp_from: str
     smtp_username: str
     smtp_password: str
-    smtp_tls: str
+    smtp_tls: Literal["starttls", "tls", "none"]
     reopen_within: timedelta
     ack_link_ttl: timedelta
     heartbeat_url: str
