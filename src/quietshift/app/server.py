@@ -277,9 +277,20 @@ def serve(settings: Settings, holder: OpsHolder, clock: Clock) -> None:
         app.start()
         gate.open(app.db)
         alerts.open(app.alerts.opened)
+        _first_link(app)
         return app
 
     run(Server(settings, holder, alerts, open_app), sock)
+
+
+def _first_link(app: App) -> None:
+    """While there is no account, each start prints a link that makes the first administrator, once."""
+    from quietshift.kernel import access
+
+    with app.db.write() as tx:
+        secret = access.first_link(tx, app.clock.now())
+    if secret:
+        announce(f"No account yet: make the first one at {app.settings.base_url}{access.link_path(secret)}  (once, within a day)")
 
 
 def announce(text: str) -> None:
