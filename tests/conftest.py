@@ -9,4 +9,6 @@ pytest_plugins = [
     "tests.support.browser",
     "tests.support.server",
     "tests.support.acceptance",
+    "tests.support.web",
+    "tests.support.prometheus",
 ]

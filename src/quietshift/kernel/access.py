@@ -105,7 +105,7 @@ def change_password(db: Database, name: str, old: str, new: str, keep: str, now:
     Raises Invalid where the old one is wrong or the new one weak, TooMany where the old one was guessed at too often.
     """
     with db.read() as tx:
-        account = _account(tx, name)
+        account = get_account(tx, name)
     auth.guard(db, name, now)
     if not auth.password_matches(account.password_hash, old):
         raise Invalid("the present password is not right")
@@ -120,7 +120,7 @@ def change_password(db: Database, name: str, old: str, new: str, keep: str, now:
 def change_role(tx: Tx, name: str, role: str, actor: str, now: datetime) -> Account:
     """Give another role. Raises Conflict where it is the last administrator's."""
     _check_role(role)
-    account = _account(tx, name)
+    account = get_account(tx, name)
     if role != "admin":
         _not_the_last(tx, account)
     store.change_account(tx, name, {"role": role})
@@ -130,7 +130,7 @@ def change_role(tx: Tx, name: str, role: str, actor: str, now: datetime) -> Acco
 
 def disable(tx: Tx, name: str, actor: str, now: datetime) -> Account:
     """Lock somebody out: sessions and open links end at once. Raises Conflict for the last administrator."""
-    account = _account(tx, name)
+    account = get_account(tx, name)
     _not_the_last(tx, account)
     store.change_account(tx, name, {"disabled_at": now})
     store.end_sessions(tx, name)
@@ -141,13 +141,14 @@ def disable(tx: Tx, name: str, actor: str, now: datetime) -> Account:
 
 def enable(tx: Tx, name: str, actor: str, now: datetime) -> Account:
     """Let somebody in again, with the password they had."""
-    account = _account(tx, name)
+    account = get_account(tx, name)
     store.change_account(tx, name, {"disabled_at": None})
     journal.append(tx, now, actor, "account.enabled", f"account:{name}")
     return replace(account, disabled_at=None)
 
 
-def _account(tx: Tx, name: str) -> Account:
+def get_account(tx: Tx, name: str) -> Account:
+    """The account. Raises NotFound."""
     found = store.account(tx, name)
     if found is None:
         raise NotFound(f"there is no account {name!r}")
@@ -192,8 +193,8 @@ def create_token(
 
 
 def revoke_token(tx: Tx, id: str, actor: str, now: datetime) -> ApiToken:
-    """End a token at once; revoking it twice changes nothing. Raises NotFound."""
-    found = store.token(tx, id=id)
+    """End a token, named by its id or name, at once; revoking it twice changes nothing. Raises NotFound."""
+    found = store.token(tx, id=id) or store.token(tx, name=id)
     if found is None:
         raise NotFound(f"there is no token {id!r}")
     if found.revoked_at is not None:

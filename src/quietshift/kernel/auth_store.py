@@ -248,13 +248,9 @@ def bump_attempts(tx: Tx, key: str, now: datetime, window: timedelta) -> tuple[i
     tx.execute(
         update(sign_in_attempts).where(mine, sign_in_attempts.c.since <= now - window).values(count=0, since=now)
     )
-    row = tx.execute(
-        update(sign_in_attempts)
-        .where(mine)
-        .values(count=sign_in_attempts.c.count + 1)
-        .returning(sign_in_attempts.c.count, sign_in_attempts.c.since)
-    ).one()
-    return row.count, row.since
+    bump = update(sign_in_attempts).where(mine).values(count=sign_in_attempts.c.count + 1)
+    row = tx.execute(bump.returning(sign_in_attempts.c.count.label("tries"), sign_in_attempts.c.since)).one()
+    return row.tries, row.since
 
 
 def clear_attempts(tx: Tx, keys: list[str]) -> None:

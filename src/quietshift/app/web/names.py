@@ -1,0 +1,74 @@
+"""What people are called on pages, and in which zone they read times."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from quietshift.catalog.model import Catalog, Group
+from quietshift.kernel.auth import Principal
+from quietshift.kernel.ops import Loaded
+from quietshift.oncall.model import Oncall
+
+ZONE_ANNOTATION = "quietshift.dev/time-zone"  # of a User: the zone in which they read times
+UTC_ZONE = ZoneInfo("UTC")
+Person = dict[str, str]
+
+
+def viewer(principal: Principal, ops: Loaded) -> dict[str, Any]:
+    """Who looks at the page, as templates know it."""
+    name = principal.user or principal.actor.removeprefix("token:")
+    return {"user": name, "name": display_name(ops, name), "role": principal.role, "zone": zone_of(principal.user, ops)}
+
+
+def display_name(ops: Loaded, user: str) -> str:
+    """How people call the user: the catalog's display name, else the name itself."""
+    found = ops.get(Catalog).user(user)
+    return (found.display_name if found else "") or user
+
+
+def person(ops: Loaded, user: str) -> dict[str, str]:
+    """A Person as templates know it."""
+    return {"user": user, "name": display_name(ops, user)}
+
+
+def zone_of(user: str | None, ops: Loaded) -> ZoneInfo:
+    """The zone in which somebody reads times: their annotation in the catalog, else that of the first schedule they are in."""
+    found = ops.get(Catalog).user(user) if user else None
+    if found is None:
+        return UTC_ZONE
+    try:
+        written = found.annotations.get(ZONE_ANNOTATION)
+        if written:
+            return ZoneInfo(written)
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError, a path that is no zone a ValueError
+        return UTC_ZONE
+    for schedule in sorted(ops.get(Oncall).schedules.values(), key=lambda s: s.name):
+        if any(found.id in layer.users for layer in schedule.layers):
+            return schedule.zone
+    return UTC_ZONE
+
+
+def actor(ops: Loaded, text: str) -> Person:
+    """A Person of a journal's actor: "user:ana", "link:ana", "token:ci", "alerts", "system"."""
+    kind, colon, name = text.partition(":")
+    if kind in ("user", "link") and colon:
+        return person(ops, name)
+    if kind == "token" and colon:
+        return {"user": text, "name": f"token {name}"}
+    return {"user": text, "name": {"system": "Quietshift", "alerts": "Alerts"}.get(text, text)}
+
+
+def owner_name(ops: Loaded, ref: str | None) -> str:
+    """What people call an owner; empty where there is none."""
+    found = ops.get(Catalog).find(ref) if ref else None
+    if isinstance(found, Group):
+        return found.display_name or found.title or found.name
+    return (display_name(ops, found.id) if found else ref) or ""
+
+
+def owner_zone(ops: Loaded, ref: str | None, otherwise: ZoneInfo = UTC_ZONE) -> ZoneInfo:
+    """The zone of an owner's first schedule."""
+    schedules = ops.get(Oncall).schedules
+    mine = (schedules[name] for name in sorted(schedules) if str(schedules[name].owner) == ref)
+    return next((schedule.zone for schedule in mine), otherwise)
