@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +11,7 @@ import click
 from quietshift.app.commands import setting_flags
 from quietshift.kernel.clock import SystemClock, rfc3339
 from quietshift.kernel.settings import Settings, load_settings
+from quietshift.kernel.terminal import output_option, show_json, show_table
 
 
 @contextmanager
@@ -39,15 +39,11 @@ def journal(ctx: click.Context) -> None:
         ctx.invoke(show)
 
 
-def _output(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)(command)
-
-
 @journal.command("list")
 @setting_flags("db")
 @click.option("--subject", help='Acts on this alone: "incident:INC-1042", "user:ana".')
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
-@_output
+@output_option
 def show(subject: str | None, limit: int, output: str, **flags: str | None) -> int:
     """The newest acts, newest first."""
     from quietshift.kernel import journal as ground
@@ -55,24 +51,18 @@ def show(subject: str | None, limit: int, output: str, **flags: str | None) -> i
     with _open(flags) as (database, _), database.read() as tx:
         found = ground.entries(tx, subject=subject, limit=limit)
     if output == "json":
-        rows = [
-            {
-                "id": e.id, "at": rfc3339(e.at), "actor": e.actor, "act": e.act, "subject": e.subject, "why": e.why,
-                "data": e.data, "seq": e.seq,
-            }
-            for e in found
-        ]
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        show_json(
+            [
+                {
+                    "id": e.id, "at": rfc3339(e.at), "actor": e.actor, "act": e.act, "subject": e.subject, "why": e.why,
+                    "data": e.data, "seq": e.seq,
+                }
+                for e in found
+            ]
+        )  # fmt: skip
         return 0
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("at", "who", "did", "to", "why", box=None, header_style="bold")
-    for entry in found:
-        why = "(erased)" if entry.why is None else entry.why
-        table.add_row(*(Text(cell) for cell in (rfc3339(entry.at), entry.actor, entry.act, entry.subject, why)))
-    Console().print(table if found else "The journal is empty.")
+    rows = [(rfc3339(e.at), e.actor, e.act, e.subject, "(erased)" if e.why is None else e.why) for e in found]
+    show_table(("at", "who", "did", "to", "why"), rows, "nothing is on record")
     return 0
 
 
