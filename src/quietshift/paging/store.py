@@ -247,6 +247,13 @@ def lateness(tx: Tx, since: datetime) -> Lateness:
     return Lateness(count, total / 1e6, most * micro, dict(zip(BUCKETS, within, strict=True)))
 
 
+def attempt_counts(tx: Tx, since: datetime) -> dict[tuple[str, ...], float]:
+    """How many attempts were made since an instant, by channel and outcome."""
+    t = page_attempts
+    statement = select(t.c.channel, t.c.outcome, func.count().label("n")).where(t.c.attempted_at >= since)
+    return {(row.channel, row.outcome): row.n for row in tx.execute(statement.group_by(t.c.channel, t.c.outcome))}
+
+
 # -- the log -------------------------------------------------------------------------------------------------------------
 
 
