@@ -44,12 +44,13 @@ class Site:
     def signed_in(self, name: str = "ana", role: str = "responder", **options: Any) -> "TestClient":
         """A browser with a session of this account, which is made if there is none."""
         from quietshift.app.api.security import COOKIE
-        from quietshift.kernel import access, auth
+        from quietshift.kernel import access, auth, auth_store
 
         with self.app.db.write() as tx:
-            if auth.store.account(tx, name) is None:
-                auth.store.put_account(tx, name, role, "!", self.now)
-            elif auth.store.account(tx, name).role != role:  # type: ignore[union-attr]  # it is there
+            known = auth_store.account(tx, name)
+            if known is None:
+                auth_store.put_account(tx, name, role, "!", self.now)
+            elif known.role != role:
                 access.change_role(tx, name, role, "system", self.now)
             cookie = auth.new_secret()
             auth.open_session(tx, name, cookie, self.now)
@@ -121,8 +122,8 @@ def make_site(tmp_path: Path, cheap_hashes: None) -> Iterator[Callable[..., Site
             from quietshift.kernel.ops import OpsHolder
             from quietshift.kernel.settings import load_settings
 
-            given = {"ops": str(ops), "db": db or f"sqlite:///{tmp_path}/web.db", "admin_token": ADMIN_TOKEN, **settings}
-            app = open_app(load_settings(given, {}), OpsHolder(loader(ops)), ManualClock(NOW))
+            given = {"ops": str(ops), "db": db or f"sqlite:///{tmp_path}/web.db", "admin_token": ADMIN_TOKEN, "secret_key": "k" * 32}
+            app = open_app(load_settings(given | settings, {}), OpsHolder(loader(ops)), ManualClock(NOW))
             stack.callback(app.db.close)
             return Site(app, stack)
 
