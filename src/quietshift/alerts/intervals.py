@@ -168,6 +168,6 @@ def _location(text: str) -> str:
         raise ValueError("location: Local means another zone on each machine; name one, as Europe/Berlin")
     try:
         _zone(text)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         raise ValueError(f"no such time zone: {text!r} (IANA names, as Europe/Berlin)") from None
     return text

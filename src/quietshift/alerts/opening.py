@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -46,6 +47,7 @@ class AlertsRoom:
             config, Hot(db.dialect == "sqlite"), external_url=external_url, retention=retention, keep_resolved=keep_resolved
         )
         self.intake = Intake(db, self.use, clock)
+        self.listening_since: datetime | None = None  # when the door was opened: before, senders could not be heard
         self._alive: Connection | None = None
         registry.timer(GROUP_TIMER, partial(flush.flush_group, self.use))
         registry.timer(FORGET_TIMER, self.use.forget)
@@ -57,15 +59,12 @@ class AlertsRoom:
         """What the API needs."""
         return Opened(self._db, self.use, self.intake)
 
-    def start(self, listening_since: datetime | None = None) -> None:
-        """Read what is known, follow routes that were changed in the meantime, and begin to take in alerts.
-
-        listening_since: when the door was opened (default: now); before that senders could not be heard.
-        """
+    def start(self) -> None:
+        """Read what is known, follow routes that were changed in the meantime, and begin to take in alerts."""
         now = self._clock.now()
         alone = self._alone()
         with self._db.write() as tx:
-            self.use.heard_since = self._hear(tx, alone, listening_since or now)
+            self.use.heard_since = self._hear(tx, alone, self.listening_since or now)
             self.use.refresh(tx)
             tree = _tree(self.use.config())
             if get_meta(tx, TREE) != tree:
@@ -74,6 +73,7 @@ class AlertsRoom:
             if timers.get(tx, FORGET_TIMER, "all") is None:
                 timers.schedule(tx, FORGET_TIMER, "all", now + timedelta(minutes=15), now)
         self.intake.start()
+        threading.Thread(target=_warm_up, name="qs-warm-up", daemon=True).start()
 
     def stop(self) -> None:
         """Store what was taken in, and let go."""
@@ -106,6 +106,12 @@ class AlertsRoom:
             return parse_rfc3339(known)
         set_meta(tx, HEARD_SINCE, rfc3339(now))
         return now
+
+
+def _warm_up() -> None:
+    from quietshift.channels import webhook
+
+    webhook.warm_up()
 
 
 def _tree(config: AlertsConfig) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -64,7 +64,9 @@ class Alerting:
         digests = {r.digest for r in reports}
         before = self.hot.known(digests) if self.hot.enabled else store.alerts_by_digest(tx, digests)
         after: dict[int, Alert] = {}
+        came: dict[int, datetime] = {}
         for r in reports:
+            came.setdefault(r.digest, r.alert.updated_at)
             old = after.get(r.digest) or before.get(r.digest)
             if old is None:
                 after[r.digest] = r.alert
@@ -80,7 +82,7 @@ class Alerting:
             after[digest] = msgspec.structs.replace(alert, grouped=True)
         store.insert_alerts(tx, (after[digest] for digest in unknown))
         store.update_alerts(tx, (alert for digest, alert in after.items() if digest in before))
-        self._join(tx, list(joining.values()), now, None)
+        self._join(tx, [(alert, came[digest]) for digest, alert in joining.items()], now)
         if self.hot.enabled:
             self.hot.apply(after.items())
         tx.publish("alerts")
@@ -95,32 +97,31 @@ class Alerting:
         if self.hot.enabled and self.hot.stale:
             self.hot.load(store.all_alerts(tx))
 
-    def _places(self, alerts: Iterable[Alert]) -> Iterator[tuple[Alert, Route, Labels, tuple[str, str]]]:
-        root = self.config().route
-        for alert in alerts:
-            for route in decide.match(root, alert.labels):
-                of = decide.group_labels(route, alert.labels)
-                yield alert, route, of, (route.path, store.encode(of))
-
-    def _join(self, tx: Tx, alerts: Sequence[Alert], now: datetime, since: datetime | None) -> None:
+    def _join(self, tx: Tx, alerts: Iterable[tuple[Alert, datetime]], now: datetime) -> None:
         """Make alerts members of the groups of their routes; groups that do not exist yet are made, with their first timer.
 
-        since: when group_wait begins; None: when the alert was received, which the start of a server may be later than."""
-        places = list(self._places(alerts))
+        With each alert: since when it waits for its group, which may be before the server was ready to store it.
+        """
+        places = [
+            (alert, since, route, of, (route.path, store.encode(of)))
+            for alert, since in alerts
+            for route in decide.match(self.config().route, alert.labels)
+            for of in (decide.group_labels(route, alert.labels),)
+        ]
         if not places:
             return
         groups = store.groups_of(tx, {key for *_, key in places})
         first: dict[tuple[str, str], datetime] = {}
         fresh: dict[tuple[str, str], Group] = {}
-        for alert, route, of, key in places:
-            due = decide.first_flush(route, alert.starts_at, now, since or alert.updated_at)
+        for alert, since, route, of, key in places:
+            due = decide.first_flush(route, alert.starts_at, now, since)
             first[key] = min(due, first.get(key, due))
             if key not in groups and key not in fresh:
                 fresh[key] = Group(0, route.path, of, decide.group_key(route, of), route.receiver, now, due)
         for (key, new), group_id in zip(fresh.items(), store.take_ids(tx, "alert_groups", len(fresh)), strict=True):
             groups[key] = msgspec.structs.replace(new, id=group_id, next_flush_at=first[key])
         store.insert_groups(tx, [groups[key] for key in fresh])
-        store.join_groups(tx, {(groups[key].id, alert.id) for alert, _, _, key in places})
+        store.join_groups(tx, {(groups[key].id, alert.id) for alert, _, _, _, key in places})
         for key, due in first.items():
             group = groups[key]
             if key in fresh:
@@ -158,7 +159,7 @@ class Alerting:
         for kind, subject in store.unsent(tx):
             outbox.cancel(tx, kind, subject)
         store.delete_all_groups(tx)
-        self._join(tx, list(alerts.values()), now, now)
+        self._join(tx, [(alert, now) for alert in alerts.values()], now)
         store.set_grouped(tx, alerts)
         self._leave_desk(tx, now)
 

@@ -19,12 +19,13 @@ from quietshift.kernel.worker import Worker
 def open_alerts(
     settings: Settings, holder: OpsHolder, clock: Clock, api: AlertsApi, retention: timedelta, keep_resolved: timedelta
 ) -> App:
-    """Open the database and the room, start both, and open the door."""
+    """Open the database, the room, and its door."""
     db, key = open_ground(settings)
     registry = Registry()
     room = AlertsRoom(
         db, clock, lambda: holder.current.get(AlertsConfig), registry, settings.base_url, retention, keep_resolved
     )
+    room.listening_since = api.started
     worker = Worker(db, clock, registry, secret.derive(key, "journal"))
     app = App(settings, clock, db, holder, registry, worker, key, room)
     app.start()

@@ -75,6 +75,11 @@ def _first(response: httpx2.Response, deadline: float) -> str:
     return got[:4096].decode("utf-8", "replace")
 
 
+def warm_up() -> None:
+    """Make the pool of connections now: what has to be loaded for it costs the first page a quarter of a second."""
+    _client()
+
+
 @cache
 def _client() -> httpx2.Client:
     """One pool of connections for the process; it is safe to use from many threads."""
