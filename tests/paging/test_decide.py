@@ -77,8 +77,8 @@ def test_time_or_position_always_moves_on(situation):
     policy, position, steps, last_resort, since = situation
     call = decide.call(policy, position, steps, last_resort, since)
     assert call.next > position or call.wait >= MINUTE
-    if call.next.round > position.round or call.next.round >= policy.rounds:
-        assert call.wait >= MINUTE  # no round begins at once
+    if call.next.round > call.position.round or call.next.round >= policy.rounds:
+        assert call.wait >= MINUTE  # who was called last in a round has time to answer
 
 
 @given(situations())

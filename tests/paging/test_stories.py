@@ -30,7 +30,7 @@ def test_second_responder_is_called_when_the_first_does_not_answer(room):
     ana, bo = room.pages()
     assert (ana.user, ana.step, ana.round, ana.state) == ("ana", 1, 1, PageState.OPEN)
     assert (bo.user, bo.step, bo.due_at - ana.due_at) == ("bo", 2, timedelta(minutes=5))
-    assert "schedule:backup: bo is on" in bo.reason
+    assert bo.reason.startswith("not acknowledged in 5m: step 2 of 2: schedule:backup: bo is on")
     [attempt] = bo.attempts
     assert (attempt.channel, attempt.outcome, attempt.code, attempt.answer) == ("webhook", "accepted", 200, "200 OK")
     assert attempt.attempted_at == attempt.due_at == bo.due_at
@@ -299,7 +299,7 @@ def test_targets_that_have_left_the_directory_are_gaps(room):
     room.reload()
     room.wait("5m")
     assert [e.why for e in room.log("gap")] == ["is no longer in the ops directory"]
-    assert room.pages()[1].reason.startswith("all steps are over and nobody has acknowledged")
+    assert room.pages()[1].reason.startswith("not acknowledged in 5m: all steps are over and nobody has acknowledged")
 
 
 def test_escalate_now_calls_the_next_step_and_goes_on_from_there(room):

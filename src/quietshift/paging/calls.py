@@ -49,7 +49,7 @@ def advance(
     since = now - escalation.called_at if escalation.called_at is not None and not at_once else None
     call = decide.call(escalation.policy, escalation.position, steps, last_resort, since)
     if why:
-        call = replace(call, reason=f"{call.reason}; {why}")
+        call = replace(call, reason=f"{why}: {call.reason}")
     return carry_out(tx, escalation, call, due_at, now, ops)
 
 

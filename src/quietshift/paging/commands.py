@@ -27,14 +27,17 @@ def test(user: str, wait: float, output: str) -> None:
 
     Exit code 1 where a contact did not take it, or has not answered in time.
     """
+    from urllib.parse import quote
+
     from quietshift.kernel.client import connect
 
-    server = connect()
-    sent: dict[str, Any] = server.post("/api/v1/pages/test", {"user": user})
+    server, path = connect(), f"/api/v1/users/{quote(user, safe='')}/test-page"
+    sent: dict[str, Any] = server.post(path)
     deadline = time.monotonic() + wait
     while not sent["done"] and time.monotonic() < deadline:
         time.sleep(LOOK_EVERY)
-        sent = server.get(f"/api/v1/pages/{sent['id']}")
+        newest: list[dict[str, Any]] = server.get(path, {"limit": 10})
+        sent = next((page for page in newest if page["id"] == sent["id"]), sent)
     if output == "json":
         show_json(sent)
     else:

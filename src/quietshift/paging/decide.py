@@ -16,6 +16,7 @@ from quietshift.paging.model import (
     ESCALATION,
     MINUTE,
     PAGE,
+    Escalation,
     EscalationEvent,
     EscalationState,
     Ladder,
@@ -277,6 +278,13 @@ def after_failure(policy: Policy, stage: Stage, here_round: int, next_position: 
     if reached_this_round:
         return Pull("", "others were reached in this round: it goes on as planned")
     return Pull("fallback", "every contact of everybody called in this round failed")
+
+
+def unanswered(escalation: Escalation, now: datetime) -> str:
+    """Why the next call is made when its time has come; nothing where nobody was called before."""
+    if escalation.called_at is None or escalation.state is EscalationState.NOBODY:
+        return ""
+    return f"not acknowledged in {format_duration(timedelta(seconds=round((now - escalation.called_at).total_seconds())))}"
 
 
 def sooner(kept: NextStep, now: datetime) -> NextStep:

@@ -154,7 +154,7 @@ def escalate(tx: Tx, timer: Timer, now: datetime, *, ops: Loaded) -> None:
         if rung.page_id in pages:
             calls.send(tx, pages[rung.page_id], rung, before.facts, before.next, now)
     if before.next is not None and before.next.at <= now:
-        before = calls.advance(tx, before, before.next.at, now, ops)
+        before = calls.advance(tx, before, before.next.at, now, ops, decide.unanswered(before, now))
     calls.save(tx, before, now)
 
 

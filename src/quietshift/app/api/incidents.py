@@ -85,6 +85,7 @@ class AttemptOut(BaseModel):
     outcome: Literal["accepted", "temporary", "permanent"] = Field(description="temporary: it is repeated.")
     code: int | None
     answer: str = Field(description="The provider's own words.")
+    final: bool = Field(description="It is not repeated.")
 
 
 class PageOut(BaseModel):
@@ -98,6 +99,7 @@ class PageOut(BaseModel):
     due_at: InstantOut
     reason: str
     state: Literal["open", "failed", "acknowledged", "withdrawn", "superseded", "test"]
+    done: bool = Field(description="Every contact of the ladder has taken it, or refused it for good.")
     attempts: list[AttemptOut]
 
 
