@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from quietshift.app.protocol import BoundedHttp
 from quietshift.kernel.clock import Clock
 from quietshift.kernel.errors import ConfigError, QuietshiftError
 from quietshift.kernel.ops import OpsHolder
@@ -223,8 +224,8 @@ def listen(settings: Settings) -> socket.socket:
 def run(server: Server, sock: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP reloads. Raises what kept the server from opening."""
     config = uvicorn.Config(
-        server, log_config=None, access_log=False, server_header=False, date_header=True, lifespan="on", ws="none",
-        timeout_graceful_shutdown=3, timeout_keep_alive=65, h11_max_incomplete_event_size=1 << 16,
+        server, http=BoundedHttp, log_config=None, access_log=False, server_header=False, date_header=True, lifespan="on",
+        ws="none", timeout_graceful_shutdown=3, timeout_keep_alive=65,
     )
     edge = uvicorn.Server(config)
 
