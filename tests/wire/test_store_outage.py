@@ -1,0 +1,103 @@
+"""A store that cannot take an alert answers 503, so that the sender repeats it; afterwards it is taken, and pages."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from tests.support.ops import write_ops
+from tests.support.postgres import Postgres
+from tests.support.sender import Sender
+from tests.support.server import Server
+from tests.support.talk import ask, eventually
+from tests.support.webhook import WebhookServer
+
+
+def start(serve: Callable[..., Server], folder: Path, phone: WebhookServer, db: str) -> tuple[Server, Sender]:
+    ops = write_ops(folder / "ops", {"ana": [("0s", phone.url("/ana"))]}, [("0s", ["schedule:ana"])])
+    server = serve(ops, db)
+    return server, Sender(server.url)
+
+
+def stored(server: Server) -> set[str]:
+    return {item["labels"]["alertname"] for item in ask(f"{server.url}/api/v2/alerts", timeout=5).json}
+
+
+def pages_of(phone: WebhookServer, alertname: str) -> list[str]:
+    return [post.json["page_id"] for post in phone.posts("/ana") if post.json["incident"]["alertname"] == alertname]
+
+
+def test_a_locked_sqlite_file_is_503_and_then_takes_the_alert(
+    serve: Callable[..., Server], tmp_path: Path, webhook_server: WebhookServer
+) -> None:
+    """Another process holds the write lock longer than the busy timeout: a backup, a curious person with sqlite3."""
+    server, sender = start(serve, tmp_path, webhook_server, f"sqlite:///{tmp_path}/quietshift.db")
+    sender.fire("Before")
+    sender.insist("Before")
+    sender.fire("During")
+    with closing(sqlite3.connect(tmp_path / "quietshift.db", timeout=30, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        reply = sender.send("During", timeout=60)
+        assert reply is not None
+        assert reply.status == 503
+        assert "locked" in reply.text
+        assert ask(f"{server.url}/-/ready", timeout=5).status == 200, "it still answers"
+        assert stored(server) == {"Before"}, "and reads; what it could not store it does not show"
+        other.execute("ROLLBACK")
+
+    sender.insist("During", within=20)
+
+    assert stored(server) == {"Before", "During"}
+    webhook_server.wait_for(1, where=lambda post: post.json["incident"]["alertname"] == "During", within=15)
+    assert ask(f"{server.url}/-/healthy").status == 200
+
+
+def test_a_stopped_postgresql_is_503_and_then_takes_the_alert(
+    serve: Callable[..., Server], tmp_path: Path, webhook_server: WebhookServer, postgres: Postgres, postgres_url: str
+) -> None:
+    """Nothing is restarted but PostgreSQL."""
+    server, sender = start(serve, tmp_path, webhook_server, postgres_url)
+    sender.fire("Before")
+    sender.insist("Before")
+    webhook_server.wait_for(1, where=lambda post: post.json["incident"]["alertname"] == "Before")
+    sender.fire("During")
+    try:
+        postgres.stop()
+        reply = sender.send("During")
+        assert reply is not None
+        assert reply.status == 503
+        for path in ("/api/v2/alerts", "/api/v1/incidents", "/-/healthy", "/"):
+            answer = ask(server.url + path, token=server.token)
+            assert answer.status in (303, 503), (path, answer)
+        assert ask(f"{server.url}/api/v2/status").status == 200
+    finally:
+        postgres.start()
+
+    sender.insist("During", within=20)
+
+    assert stored(server) == {"Before", "During"}
+    webhook_server.wait_for(1, where=lambda post: post.json["incident"]["alertname"] == "During", within=15)
+    eventually(lambda: ask(f"{server.url}/-/healthy").status, lambda status: status == 200, within=15, what="health")
+    assert len(set(pages_of(webhook_server, "Before"))) == 1, "an outage of the store pages nobody anew"
+
+
+def test_a_page_that_is_due_while_postgresql_is_down_is_sent_when_it_is_back(
+    serve: Callable[..., Server], tmp_path: Path, webhook_server: WebhookServer, postgres: Postgres, postgres_url: str
+) -> None:
+    """The second step falls into the outage."""
+    contacts = {"ana": [("0s", webhook_server.url("/ana"))], "bo": [("0s", webhook_server.url("/bo"))]}
+    ops = write_ops(tmp_path / "ops", contacts, [("0s", ["schedule:ana"]), ("4s", ["schedule:bo"])], repeat=0)
+    server = serve(ops, postgres_url)
+    sender = Sender(server.url)
+    sender.fire("Outage")
+    sender.insist()
+    webhook_server.wait_for(1, path="/ana")
+    try:
+        postgres.stop()
+        assert not webhook_server.posts("/bo")
+        eventually(
+            lambda: ask(f"{server.url}/-/healthy").status, lambda status: status == 503, within=10, what="health names the outage"
+        )
+    finally:
+        postgres.start()
+    webhook_server.wait_for(1, path="/bo", within=15)
