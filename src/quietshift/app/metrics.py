@@ -37,6 +37,9 @@ METRICS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "quietshift_alerts": ("gauge", ("state",), "Alerts known, by state: active, over."),
     "quietshift_silences_active": ("gauge", (), "Silences in force."),
     "quietshift_incidents_open": ("gauge", ("state",), "Open incidents, by state: triggered, acknowledged."),
+    "quietshift_escalations": (
+        "gauge", ("state",), "Escalations that are not over, by state; `nobody`, where no one can be reached, has to be 0.",
+    ),
     "quietshift_page_lateness_seconds": (
         "histogram", (), "From the instant at which a page's contact was due to its first attempt, over the last 24 hours.",
     ),
@@ -98,6 +101,7 @@ class _Collector:
         from quietshift.incidents import store as incidents
         from quietshift.incidents.model import State
         from quietshift.paging import store as paging
+        from quietshift.paging.model import EscalationState
 
         known = alerts.count_by_state(tx, now)
         yield _gauge("quietshift_alerts", {(state,): count for state, count in known.items()})
@@ -105,6 +109,8 @@ class _Collector:
         opened = incidents.count_by_state(tx)
         by_state = {(str(state),): opened.get(state, 0) for state in (State.TRIGGERED, State.ACKNOWLEDGED)}
         yield _gauge("quietshift_incidents_open", by_state)
+        running = {state: count for state, count in paging.counts(tx).items() if state is not EscalationState.STOPPED}
+        yield _gauge("quietshift_escalations", {(str(state),): count for state, count in running.items()})
         yield _lateness(paging.lateness(tx, now - DAY))
         yield _gauge("quietshift_page_attempts", paging.attempt_counts(tx, now - DAY))
 
