@@ -13,6 +13,7 @@ def test_fingerprints_are_alertmanagers():
     assert labels.fingerprint({"a": "b"}) == "d2b371819297f98a"
     assert labels.fingerprint({"ok": "1"}) == "8d4653b8b9db0024"
     assert labels.fingerprint({"a": "1970"}) == "4208205fcf7d75c1"
+    assert labels.fingerprint({"alertname": "Köln 東京", "x": '"\\\n'}) == "3a2508656061a480"
     assert labels.fingerprint({}) == "cbf29ce484222325"  # the offset basis of FNV-1a
 
 
