@@ -64,8 +64,7 @@ def why(tx: Tx, incident_id: int, *, ops: Loaded, user: str | None = None) -> li
     pages = {page.user: page for page in paging.pages(tx, incident_id) if user is None or page.user == user}
     if not pages:
         hops = [*arrival, *_unpaged(tx, incident, user)]
-        who = user or "anybody"
-        return [_ladder(f"Why was {who} not paged?" if user else "Why was nobody paged?", hops, "Nobody was paged")]
+        return [_ladder(f"Why was {user} not paged?" if user else "Why was nobody paged?", hops, "")]
     found = []
     for page in pages.values():
         hops = [*arrival, *_page_hops(tx, incident, page)]
