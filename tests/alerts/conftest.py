@@ -111,7 +111,7 @@ class World:
 
     def post(self, *alerts: dict[str, Any]) -> None:
         """As a request does: absorb, then store in one transaction. Each: labels, and start, end in seconds."""
-        body = json.dumps([_posted(alert) for alert in alerts]).encode()
+        body = json.dumps([posted(alert) for alert in alerts]).encode()
         reports, errors = self.room.use.hot.absorb(decode(body), self.clock.now(), self.config.resolve_timeout)
         assert not errors, errors
         if reports:
@@ -139,7 +139,7 @@ def _name(alert: dict[str, Any]) -> str:
     return str(alert["labels"].get("host") or alert["labels"]["alertname"])
 
 
-def _posted(alert: dict[str, Any]) -> dict[str, Any]:
+def posted(alert: dict[str, Any]) -> dict[str, Any]:
     labels = {"alertname": "X"} | {k: v for k, v in alert.items() if k not in ("start", "end", "annotations")}
     made: dict[str, Any] = {"labels": labels, "annotations": alert.get("annotations", {})}
     for name, key in (("start", "startsAt"), ("end", "endsAt")):

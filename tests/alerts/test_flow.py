@@ -107,7 +107,7 @@ def test_an_end_told_again_and_again_changes_nothing(world):
 
 
 def test_an_unchanged_group_is_repeated_after_repeat_interval(world):
-    for minute in range(0, 130):
+    for minute in range(130):
         world.run(minute * 60)
         world.post({"host": "a"})
     assert [when for when, *_ in world.told()] == [10, 3670, 7330]  # the first flush after more than an hour
@@ -298,7 +298,7 @@ receivers: [{name: hook, webhook_configs: [{url: 'http://r/'}]}]
 
 def test_the_desk_hears_of_news_repeats_and_the_end(make_world):
     world = make_world(DESK, {"storage": "policy"})
-    for minute in range(0, 63):
+    for minute in range(63):
         world.run(minute * 60)
         world.post({"host": "a", "start": 0, "end": minute * 60 + 240})
     world.post({"host": "a", "start": 0, "end": 3720})

@@ -98,7 +98,7 @@ def test_mistakes_are_told_with_their_line(text, says):
 RANGES = st.tuples(st.integers(-31, 31), st.integers(-31, 31)).filter(lambda p: p[0] and p[1] and not p[0] < 0 < p[1])
 
 
-@given(RANGES, st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(lambda d: d.replace(tzinfo=UTC)))
+@given(RANGES, st.integers(0, 3650 * 24).map(lambda hours: at("2020-01-01T00:00:00") + timedelta(hours=hours)))
 def test_days_of_month_agree_with_counting(days, instant):
     first, last = days
     month = [instant.replace(day=1) + timedelta(days=i) for i in range(31)]

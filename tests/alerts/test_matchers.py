@@ -1,3 +1,4 @@
+import contextlib
 import time
 
 import pytest
@@ -97,7 +98,5 @@ def test_what_is_written_is_read_again(name, operator, value):
 
 @given(st.text(max_size=40))
 def test_any_text_is_matchers_or_an_error(source):
-    try:
+    with contextlib.suppress(ValueError):
         assert all(isinstance(m, Matcher) for m in parse_matchers(source))
-    except ValueError as error:
-        assert str(error)

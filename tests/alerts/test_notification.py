@@ -8,9 +8,12 @@ from quietshift.alerts.notification import Notice
 
 T = datetime(2026, 11, 22, 0, 10, 5, 483000, tzinfo=UTC)
 DISK = Alert(
-    {"alertname": "DiskFull", "host": "a", "team": "storage"}, {"summary": "full"}, T, T.replace(hour=1), T, generator_url="http://p/g"
+    {"alertname": "DiskFull", "host": "a", "team": "storage"}, {"summary": "full"}, T, T.replace(hour=1), T,
+    generator_url="http://p/g",
 )
-OTHER = Alert({"alertname": "DiskFull", "host": "b", "team": "storage"}, {"summary": "nearly"}, T, T.replace(minute=12), T, lease=False)
+OTHER = Alert(
+    {"alertname": "DiskFull", "host": "b", "team": "storage"}, {"summary": "nearly"}, T, T.replace(minute=12), T, lease=False
+)
 NOTICE = Notice("team.storage", '{}:{alertname="DiskFull"}', {"alertname": "DiskFull"}, [(DISK, False), (OTHER, True)], "http://qs")
 
 
@@ -66,7 +69,8 @@ def test_a_mail_names_every_alert():
 
 def test_the_desk_gets_everything_it_needs_to_open_an_incident():
     told = notification.snapshot(NOTICE, 7, "storage", "first notification", T)
-    assert (told["group_id"], told["escalation_policy"], told["status"], told["receiver"]) == (7, "storage", "firing", "team.storage")
+    shown = (told["group_id"], told["escalation_policy"], told["status"], told["receiver"])
+    assert shown == (7, "storage", "firing", "team.storage")
     assert [a["ends_at"] for a in told["alerts"]] == [None, "2026-11-22T00:12:05.483Z"]
     assert told["common_labels"] == {"alertname": "DiskFull", "team": "storage"}
     nothing = notification.snapshot(Notice("r", "k", {}, []), 0, "", "gone", T)

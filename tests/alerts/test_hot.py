@@ -1,0 +1,219 @@
+"""What the one process of a SQLite file keeps in memory, and what of it is on disk."""
+
+import json
+import threading
+from datetime import timedelta
+
+import pytest
+
+from quietshift.alerts import store
+from quietshift.alerts.intake import Intake
+from quietshift.alerts.wires.alertmanager import decode
+from quietshift.kernel.db import Tx
+from quietshift.kernel.errors import Unavailable
+from tests.alerts.conftest import World, posted
+
+
+@pytest.fixture
+def world(tmp_path):
+    made = World(f"sqlite:///{tmp_path}/quietshift.db", """
+global: {resolve_timeout: 5m}
+route: {receiver: hook, group_by: [alertname], group_wait: 10s, group_interval: 1m, repeat_interval: 10h}
+receivers: [{name: hook, webhook_configs: [{url: 'http://receiver.invalid/'}]}]
+""")
+    yield made
+    made.close()
+
+
+def on_disk(world: World) -> dict[str, float]:
+    """Ends of the rows, in seconds, by host."""
+    zero = world.clock.now() - timedelta(seconds=world.seconds)
+    with world.db.read() as tx:
+        return {a.labels["host"]: (a.ends_at - zero).total_seconds() for a in store.all_alerts(tx)}
+
+
+def ends(world: World) -> list[str]:
+    return [alert["endsAt"] for alert in world.listed()]
+
+
+def test_a_repeat_that_moves_the_end_a_little_is_not_written(world):
+    world.post({"host": "a", "start": 0, "end": 240})
+    world.run(20)
+    world.post({"host": "a", "start": 0, "end": 260})
+    assert on_disk(world) == {"a": 240}
+    assert ends(world) == ["2026-11-21T03:04:20.000Z"]  # but known
+
+
+def test_the_lease_on_disk_is_renewed_before_it_lags(world):
+    for second in range(0, 600, 15):
+        world.run(second)
+        world.post({"host": "lease", "start": 0, "end": second + 240}, {"host": "timeout", "start": 0})
+        lag = {"lease": second + 240, "timeout": second + 300}
+        for host, stored in on_disk(world).items():
+            assert lag[host] - stored < 75  # a quarter of resolve_timeout
+            assert stored - second > 100  # and never near to running out
+    assert world.told() == [(10, "firing", ["lease", "timeout"], [])]
+
+
+@pytest.mark.parametrize(
+    "repeat",
+    [
+        {"host": "a", "start": 0, "end": 241, "annotations": {"summary": "worse"}},
+        {"host": "a", "start": -5, "end": 241},
+        {"host": "a", "start": 0, "end": 21},
+        {"host": "a", "start": 0, "end": 10},
+        {"host": "a", "start": 0},
+        {"host": "b", "start": 0, "end": 241},
+    ],
+    ids=["annotation", "earlier start", "shorter", "over", "time-out", "another"],
+)
+def test_a_repeat_that_changes_anything_else_is_written(world, repeat):
+    world.post({"host": "a", "start": 0, "end": 240})
+    world.run(20)
+    world.post({"host": "a", "start": 0, "end": 241})
+    reports, _ = absorb(world, repeat)
+    assert len(reports) == 1
+
+
+def absorb(world: World, *alerts):
+    body = json.dumps([posted(alert) for alert in alerts]).encode()
+    return world.room.use.hot.absorb(decode(body), world.clock.now(), world.config.resolve_timeout)
+
+
+def test_one_label_set_in_two_spellings_is_one_alert(world):
+    hot, now = world.room.use.hot, world.clock.now()
+    one, other = b'[{"labels":{"host":"a","alertname":"X"}}]', b'[{"labels": {"alertname":"X", "host":"a", "empty":""}}]'
+    for body in (one, other, one, other):
+        reports, errors = hot.absorb(decode(body), now, timedelta(minutes=5))
+        assert not errors
+        if reports:
+            with world.db.write() as tx:
+                world.room.use.receive(tx, reports, now)
+    assert len(world.listed()) == 1
+    assert hot.absorb(decode(one + b" "), now, timedelta(minutes=5)) == ([], [])
+
+
+def test_a_repeat_behind_a_change_that_waits_for_the_writer_waits_too(world):
+    world.post({"host": "a", "start": 0, "end": 240})
+    world.run(20)
+    over, _ = absorb(world, {"host": "a", "start": 0, "end": 15})
+    again, _ = absorb(world, {"host": "a", "start": 0, "end": 250})
+    assert len(over) == len(again) == 1  # in this order they are merged
+    with world.db.write() as tx:
+        world.room.use.receive(tx, [*over, *again], world.clock.now())
+    world.run(100)
+    assert world.told()[-1][1] == "firing"
+
+
+def test_a_repeat_after_the_flush_that_resolved_it_opens_it_again(world):
+    """The end passes, the flush tells so, and then a late repeat comes: it must not be taken for a renewal."""
+    world.post({"host": "a", "start": 0, "end": 40})
+    world.run(39)
+    world.post({"host": "a", "start": 0, "end": 60})
+    world.run(75)
+    assert world.told()[-1] == (70, "resolved", [], ["a"])
+    world.post({"host": "a", "start": 0, "end": 400})
+    world.run(140)
+    assert world.told()[-1][1:] == ("firing", ["a"], [])
+
+
+def test_the_last_end_heard_is_on_disk_once_it_was_told(world):
+    world.post({"host": "a", "start": 0, "end": 100})
+    world.run(30)
+    world.post({"host": "a", "start": 0, "end": 120})
+    assert on_disk(world) == {"a": 100}
+    world.run(140)
+    assert world.told()[-1] == (130, "resolved", [], ["a"])
+    assert on_disk(world) == {"a": 120}
+
+
+def test_memory_forgets_what_the_rows_forget(world):
+    hot = world.room.use.hot
+    world.post({"host": "a", "start": 0, "end": 20})
+    world.post({"host": "a", "start": 0, "end": 21})
+    world.run(4000)
+    assert (hot._by_digest, hot._by_id, hot._by_spelling) == ({}, {}, {})
+
+
+# -- the writer ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def intake(world):
+    made = Intake(world.db, world.room.use, world.clock)
+    made.start()
+    yield made
+    made.stop()
+
+
+def submit(intake: Intake, reports) -> list:
+    answers: list = []
+    done = threading.Event()
+
+    def answered(problem):
+        answers.append(problem)
+        done.set()
+
+    intake.submit(reports, answered)
+    assert done.wait(5)
+    return answers
+
+
+def test_what_cannot_be_stored_is_answered_503_and_taken_when_it_is_sent_again(world, intake):
+    world.post({"host": "old", "start": 0, "end": 40})
+    with world.db.write() as tx:
+        tx.conn.exec_driver_sql("PRAGMA max_page_count = 1")  # as on a disk that is full
+    big = {"summary": "x" * 200_000}
+    reports, _ = absorb(world, {"host": "new", "annotations": big})
+    (problem,) = submit(intake, reports)
+    assert isinstance(problem, Unavailable)
+    assert "full" in str(problem)
+    with world.db.write() as tx:
+        tx.conn.exec_driver_sql("PRAGMA max_page_count = 1000000")
+    world.clock.advance(timedelta(seconds=60))
+    reports, _ = absorb(world, {"host": "new", "annotations": big})
+    assert submit(intake, reports) == [None]
+    assert set(on_disk(world)) == {"old", "new"}
+    # while nothing could be stored nobody could be heard: silence until then means nothing
+    assert {a["labels"]["host"] for a in world.listed()} == {"old", "new"}
+
+
+def test_requests_that_come_during_a_commit_are_committed_together(world, intake, monkeypatch):
+    entered, gate = threading.Event(), threading.Event()
+    commits: list[int] = []
+    receive = world.room.use.receive
+
+    def counted(tx: Tx, reports, now):
+        commits.append(len(reports))
+        receive(tx, reports, now)
+        if len(commits) == 1:
+            entered.set()
+            assert gate.wait(5)
+
+    monkeypatch.setattr(world.room.use, "receive", counted)
+    answers: list = []
+    finished = threading.Semaphore(0)
+
+    def done(problem):
+        answers.append(problem)
+        finished.release()
+
+    intake.submit(absorb(world, {"host": "0"})[0], done)
+    assert entered.wait(5)
+    for i in range(1, 6):
+        intake.submit(absorb(world, {"host": str(i)})[0], done)
+    gate.set()
+    for _ in range(6):
+        assert finished.acquire(timeout=5)
+    assert commits == [1, 5]
+    assert answers == [None] * 6
+    assert len(on_disk(world)) == 6
+
+
+def test_what_was_handed_over_is_stored_before_the_end(world, intake):
+    answers: list = []
+    intake.submit(absorb(world, {"host": "a"})[0], answers.append)
+    intake.stop()
+    assert answers == [None]
+    intake.submit(absorb(world, {"host": "b"})[0], answers.append)
+    assert isinstance(answers[1], Unavailable)
