@@ -19,7 +19,7 @@ from quietshift.alerts.silences import listing_order
 from quietshift.app.api.security import AppDep
 from quietshift.app.web.frame import Frame
 from quietshift.app.web.incidents import Acting, Ref
-from quietshift.app.web.names import actor, owner_name, person
+from quietshift.app.web.names import owner_name, person
 from quietshift.app.web.visitor import FormText, FormWord, FrameDep, QueryText, Visitor
 from quietshift.app.wire import App
 from quietshift.catalog.model import Catalog
@@ -123,7 +123,7 @@ def _query(labels: dict[str, str], now: datetime) -> str:
 
 
 def _reason(ops: Loaded, silence: Silence) -> str:
-    return f"silenced by {actor(ops, silence.created_by)['name']}: {silence.comment}"
+    return f"silenced by {person(ops, silence.created_by)['name']}: {silence.comment}"
 
 
 def _silence(ops: Loaded, silence: Silence, now: datetime) -> dict[str, Any]:

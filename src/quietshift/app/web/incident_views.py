@@ -28,6 +28,8 @@ _SHAPES = {
     "alert_firing": "alert", "alert_resolved": "alert", "alerts_joined": "alert", "left": "alert", "paging_again": "page",
     "acknowledged": "ack", "note": "note", "step": "step",
 }  # fmt: skip
+# Of one instant, what led to what: the alert, the incident, the escalation, the page; then what came of it.
+_RANKS = {kind: rank for rank, kind in enumerate(("alert_firing", "opened", "paging.started", "paging.paged"))}
 
 
 def shown_state(incident: Incident) -> str:
@@ -121,9 +123,10 @@ def attempt(a: Any) -> dict[str, Any]:
 
 def timeline(ops: Loaded, entries: Iterable[TimelineEntry], pages: Iterable[Page]) -> list[dict[str, Any]]:
     """The story, oldest first. A page stands there once, with its attempts."""
-    found = [_entry(ops, e) for e in entries if e.kind not in ("attempt", "paging.paged")]
-    found += [_page(ops, page) for page in pages]
-    return sorted(found, key=lambda e: e["at"])
+    told = [e for e in entries if e.kind not in ("attempt", "paging.paged")]
+    found = [(e.at, _RANKS.get(e.kind, len(_RANKS)), _entry(ops, e)) for e in told]
+    found += [(page.due_at, _RANKS["paging.paged"], _page(ops, page)) for page in pages]
+    return [entry for _, _, entry in sorted(found, key=lambda item: item[:2])]
 
 
 def _entry(ops: Loaded, e: TimelineEntry) -> dict[str, Any]:

@@ -94,7 +94,7 @@ async def events(
 ) -> StreamingResponse:
     """Which of these topics changed, as it happens."""
     topics = frozenset(topic or ())
-    if not topics or len(topics) > MAX_TOPICS or any(not t.isprintable() or len(t) > 80 or t == "*" for t in topics):
+    if not topics or len(topics) > MAX_TOPICS or any(not t or not t.isprintable() or len(t) > 80 or t == "*" for t in topics):
         raise Invalid(f"topic: name one to {MAX_TOPICS} of them, like incidents or incident:1042")
     streams: Streams = request.app.state.streams
     streams.take(who.actor)
