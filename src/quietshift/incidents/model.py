@@ -312,7 +312,6 @@ class GroupReport:
     escalation_policy: str
     firing: bool
     alerts: tuple[GroupAlert, ...]
-    group_key: str = ""
     group_labels: Mapping[str, str] = field(default_factory=dict)
     common_labels: Mapping[str, str] = field(default_factory=dict)
     common_annotations: Mapping[str, str] = field(default_factory=dict)

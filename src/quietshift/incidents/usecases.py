@@ -223,7 +223,7 @@ def _open(tx: Tx, report: GroupReport, decision: decide.Decision, now: datetime,
     incident = desk.opened(tx.next_number("incident"), report, ops, now)
     store.add(tx, incident)
     desk.record_alerts(tx, incident.id, report, decision, [], now)
-    told = {"group_labels": dict(report.group_labels), "group_key": report.group_key, "receiver": report.receiver}
+    told = {"group_labels": dict(report.group_labels), "group_key": report.group, "receiver": report.receiver}
     store.add_entry(tx, incident.id, now, "opened", "alerts", f"opened {incident.ref}: {incident.title}", decision.reason, told)
     journal.append(tx, now, "system", "incident.opened", incident.subject, decision.reason, as_json(incident))
     _tell(tx, incident)
