@@ -47,7 +47,7 @@ def test_items_of_ordered_lists_are_the_steps_with_the_code_that_stands_with_the
     )
     assert book.title == "Checkout fails"
     assert [(s.number, s.title, s.line) for s in book.steps] == [
-        (1, "Look at the errors on shop:", 8), (2, "Restart it.", 13), (3, "Verify.", 19),
+        (1, "Look at the errors on shop", 8), (2, "Restart it.", 13), (3, "Verify.", 19),
     ]  # fmt: skip
     first, second = book.steps[0].commands[0], book.steps[1].commands[0]
     assert (first.name, first.language, first.attributes["interactive"], first.line) == ("errors", "sh", "false", 10)

@@ -158,7 +158,7 @@ def _item_step(item: list[Token]) -> tuple[str, int, list[Token]]:
         return _short(text) or "(no words)", _line(first), item
     text = _CHECKBOX.sub("", plain(item[1]), count=1)
     title = _short(text) or "(no words)"
-    said = title == text and not any(t.type in ("link_open", "image") for t in item[1].children or ())
+    said = title == text.rstrip(" :") and not any(t.type in ("link_open", "image") for t in item[1].children or ())
     return title, _line(first), item[3:] if said else item
 
 
@@ -220,6 +220,7 @@ def plain(inline: Token) -> str:
 
 
 def _short(text: str) -> str:
+    text = text.rstrip(" :")
     if len(text) <= LONGEST_TITLE:
         return text
     sentence = _SENTENCE.split(text, maxsplit=1)[0]

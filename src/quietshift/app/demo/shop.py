@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import sys
 import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
@@ -15,6 +17,16 @@ ORDERS_PER_SECOND = 10
 GATEWAY_SECONDS = 1.0  # the shop waits no longer for its gateway
 
 Answer = tuple[int, str, bytes]
+
+
+class Threads(ThreadingHTTPServer):
+    """A thread for each connection; one that its peer breaks off is no news."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class HttpServer:
@@ -39,8 +51,7 @@ class HttpServer:
             def log_message(self, format: str, *args: object) -> None:
                 """Its metrics tell."""
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._http.daemon_threads = True
+        self._http = Threads(("127.0.0.1", port), Handler)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 

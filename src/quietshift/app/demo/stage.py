@@ -7,12 +7,13 @@ import logging
 import mimetypes
 import threading
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from quietshift.app.demo import ops
+from quietshift.app.demo.shop import Threads
 from quietshift.app.edge import HEADERS
 from quietshift.kernel.clock import parse_rfc3339
 
@@ -93,10 +94,9 @@ class Stage:
                 """The page tells."""
 
         try:
-            self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+            self._http = Threads(("127.0.0.1", port), Handler)
         except OSError:
-            self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)  # taken: the address is printed anyway
-        self._http.daemon_threads = True
+            self._http = Threads(("127.0.0.1", 0), Handler)  # taken: the address is printed anyway
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="stage", daemon=True)
         self._thread.start()
