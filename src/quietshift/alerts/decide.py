@@ -59,11 +59,11 @@ def accept(
     Raises ValueError for what is no alert.
     """
     start = starts_at or ends_at or now
-    if ends_at is not None and ends_at < start:
-        raise ValueError("it ends before it starts")
+    until = ends_at or now + resolve_timeout
+    if until < start:
+        raise ValueError("it ends before it starts" if ends_at else "it starts later than it would end without an endsAt")
     if not label_set:
         raise ValueError("at least one label pair is required")
-    until = ends_at or now + resolve_timeout
     return Alert(label_set, annotations, start, until, now, ends_at is None, until > now, generator_url)
 
 
