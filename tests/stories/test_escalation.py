@@ -174,3 +174,16 @@ def test_paging_works_with_every_room_above_incidents_switched_off(world: World)
     world.at("02:05").expect_page("bo").at("02:06").ack("bo")
     world.at("02:20").resolve_alerts().at("03:00").expect_no_more_pages()
     assert world.state is State.RESOLVED
+
+
+@pytest.mark.parametrize("odd", ["a\x00b", "\x1b[2Jred", "‮gnp.exe", "x" * 100_000, "😀" * 300, "%s {0} {{x}} <script>"])
+def test_odd_texts_wake_somebody_all_the_same(world: World, odd: str) -> None:
+    world.on_shift("storage", primary="ana")
+    try:
+        world.at("02:00").alert("GitErrorBudgetBurn", service="gitaly", summary=odd, note=odd)
+    except ValueError:
+        world.firing.clear()  # refused with a clear error: the sender knows
+        return
+    world.expect_page("ana", within="1s")
+    assert "\x00" not in world.incident.title
+    assert len(world.incident.title) <= 200

@@ -20,6 +20,7 @@ from quietshift.incidents.model import (
     IncidentAlert,
     Severity,
     State,
+    readable,
 )
 from quietshift.kernel.clock import rfc3339
 from quietshift.kernel.durations import format_duration
@@ -243,26 +244,26 @@ def title(report: GroupReport) -> str:
     candidates = [report.common_annotations, *([first.annotations] if first else [])]
     for texts in candidates:
         for key in ("summary", "title"):
-            if text := " ".join(texts.get(key, "").split()):
+            if text := readable(texts.get(key, "")):
                 return _cut(text)
     labels = {**(first.labels if first else {}), **report.group_labels, **report.common_labels}
-    name = labels.get("alertname") or "Alert without a name"
+    name = readable(labels.get("alertname", "")) or "Alert without a name"
     keys = [key for key in KEY_LABELS if labels.get(key)] or [key for key in sorted(labels) if key != "alertname"][:3]
-    told = ", ".join(f"{key}={labels[key]}" for key in keys if key != "severity")
+    told = readable(", ".join(f"{key}={labels[key]}" for key in keys if key != "severity"))
     return _cut(f"{name} ({told})" if told else name)
 
 
 def alertname(report: GroupReport) -> str:
     """The name that the alerts share, else that of the first one that fires."""
     shared = report.common_labels.get("alertname") or report.group_labels.get("alertname")
-    return shared or next((alert.labels.get("alertname", "") for alert in report.alerts if alert.firing), "")
+    return readable(shared or next((alert.labels.get("alertname", "") for alert in report.alerts if alert.firing), ""))
 
 
 def first_of(report: GroupReport, key: str, *, annotation: bool = False) -> list[str]:
     """The values of a label (or annotation) in the report: the shared one first, then in the order of the alerts."""
     common = report.common_annotations if annotation else report.common_labels
     each = (alert.annotations if annotation else alert.labels for alert in report.alerts if alert.firing)
-    found = [mapping[key].strip() for mapping in (common, *each) if mapping.get(key, "").strip()]
+    found = [value for mapping in (common, *each) if (value := readable(mapping.get(key, "")))]
     return list(dict.fromkeys(found))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from quietshift.catalog.model import Catalog
 from quietshift.incidents import decide, store
-from quietshift.incidents.model import GroupAlert, GroupReport, Incident, IncidentAlert
+from quietshift.incidents.model import GroupAlert, GroupReport, Incident, IncidentAlert, TimelineEntry
 from quietshift.kernel.clock import parse_rfc3339, rfc3339
 from quietshift.kernel.db import Tx
 from quietshift.kernel.ops import Loaded
@@ -71,16 +71,15 @@ def record_alerts(
         if alert.firing and one is not None and alert.fingerprint not in changed and one.ended_at is None and one.alert != alert:
             changed[alert.fingerprint] = IncidentAlert(alert, one.joined_at)
     store.put_alerts(tx, incident_id, list(changed.values()))
-    for alert in decision.joined:
-        _tell(tx, incident_id, now, "alert_firing", "fires", alert, report)
-    for alert in decision.ended:
-        _tell(tx, incident_id, now, "alert_resolved", "has ended", alert, report)
+    told = [_entry(now, "alert_firing", "fires", alert, report) for alert in decision.joined]
+    told += [_entry(now, "alert_resolved", "has ended", alert, report) for alert in decision.ended]
+    store.add_entries(tx, incident_id, told)
 
 
-def _tell(tx: Tx, incident_id: int, now: datetime, kind: str, verb: str, alert: GroupAlert, report: GroupReport) -> None:
+def _entry(now: datetime, kind: str, verb: str, alert: GroupAlert, report: GroupReport) -> TimelineEntry:
     data = {
         "fingerprint": alert.fingerprint, "labels": dict(alert.labels), "annotations": dict(alert.annotations),
         "group_labels": dict(report.group_labels), "generator_url": alert.generator_url,
         "starts_at": rfc3339(alert.starts_at) if alert.starts_at else None,
     }  # fmt: skip
-    store.add_entry(tx, incident_id, now, kind, "alerts", f"{alert.name} {verb}", report.reason, data)
+    return TimelineEntry(now, kind, "alerts", f"{alert.name} {verb}", report.reason, data)

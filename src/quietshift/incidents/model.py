@@ -274,6 +274,15 @@ class Incident:
         return self.resolved_at is not None and self.resolved_by != ALERTS
 
 
+# Control characters, and those that turn the direction of reading: no text for people, and PostgreSQL stores no NUL.
+_UNREADABLE = dict.fromkeys([*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
+
+
+def readable(text: str) -> str:
+    """A sender's text on one line, in single spaces; what could deceive or drive a terminal is shown as �."""
+    return " ".join(text.split()).translate(_UNREADABLE)
+
+
 @dataclass(frozen=True)
 class GroupAlert:
     """One alert as the alerts room reports it. starts_at, ends_at: by the sender's clock, which may be anything."""
@@ -288,7 +297,7 @@ class GroupAlert:
 
     @property
     def name(self) -> str:
-        return self.labels.get("alertname", "") or "alert without a name"
+        return readable(self.labels.get("alertname", "")) or "alert without a name"
 
 
 @dataclass(frozen=True)

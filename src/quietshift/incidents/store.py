@@ -250,12 +250,21 @@ def add_entry(
     why: str = "",
     data: Mapping[str, Any] | None = None,
 ) -> None:
-    """Put a line into the incident's story. Secrets in people's words are taken out before they are written."""
-    row = {
-        "id": new_id(at), "incident_id": incident_id, "at": at, "kind": kind, "actor": actor,
-        "text": redact_text(text), "why": redact_text(why), "data": redact(dict(data or {})),
-    }  # fmt: skip
-    tx.execute(insert(incident_notes), row)
+    """Put a line into the incident's story."""
+    add_entries(tx, incident_id, [TimelineEntry(at, kind, actor, text, why, data or {})])
+
+
+def add_entries(tx: Tx, incident_id: int, told: Sequence[TimelineEntry]) -> None:
+    """Put lines into the incident's story. Secrets in people's words are taken out before they are written."""
+    rows = [
+        {
+            "id": new_id(one.at), "incident_id": incident_id, "at": one.at, "kind": one.kind, "actor": one.actor,
+            "text": redact_text(one.text), "why": redact_text(one.why), "data": redact(dict(one.data)),
+        }
+        for one in told
+    ]  # fmt: skip
+    if rows:
+        tx.execute(insert(incident_notes), rows)
 
 
 def entries(tx: Tx, incident_id: int) -> list[TimelineEntry]:

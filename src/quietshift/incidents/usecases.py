@@ -289,7 +289,7 @@ def _tell(tx: Tx, incident: Incident) -> None:
 
 
 def _words(text: str) -> str:
-    words = text.strip()
+    words = text.replace("\x00", "").strip()  # PostgreSQL stores none
     if len(words) > MAX_WORDS:
         raise Invalid(f"at most {MAX_WORDS} characters fit here, not {len(words)}")
     return words
