@@ -125,15 +125,11 @@ class Stage:
         )  # fmt: skip
 
     def _environment(self) -> jinja2.Environment:
-        import jinja2
+        from quietshift.app.web import wording
 
         with self._lock:
             if self._env is None:
-                self._env = jinja2.Environment(
-                    loader=jinja2.FileSystemLoader(HERE / "templates"), undefined=jinja2.StrictUndefined, autoescape=True,
-                    trim_blocks=True, lstrip_blocks=True,
-                )  # fmt: skip
-                self._env.globals["static"] = lambda name: f"/static/{name}"
+                self._env = wording.environment(lambda name: f"/static/{name}", lambda _ref: "")
             return self._env
 
     def _shop(self) -> dict[str, Any]:
