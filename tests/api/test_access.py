@@ -63,6 +63,17 @@ def test_contacts_are_a_persons_own(site: Site) -> None:
     assert "https://example.org/page" not in str(entries)
 
 
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [("stat=triggered", "query.stat: no such parameter"), ("limit=1&limit=2", "query.limit: is given more than once")],
+)
+def test_a_filter_that_is_none_is_refused_not_ignored(site: Site, query: str, said: str) -> None:
+    answer = site.program("read").get(f"/api/v1/incidents?{query}")
+    assert answer.status_code == 422
+    assert said in answer.json()["detail"]
+    assert site.program("respond").get("/api/v1/incidents?state=triggered&state=resolved").status_code == 200
+
+
 @pytest.mark.parametrize("via", ["carrier-pigeon:ana", "mailto:", "https://", "x" * 2001, "mailto:a\nb@example.org"])
 def test_a_contact_that_leads_nowhere_is_refused(site: Site, via: str) -> None:
     answer = site.signed_in().put("/api/v1/users/me/contacts", json={"rules": [{"via": via}]})

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "catalog": ("quietshift.catalog.commands", "catalog", "Who owns what."),
     "journal": ("quietshift.app.journal_commands", "journal", "What was done, by whom, why; and the proof of it."),
     "user": ("quietshift.app.user_commands", "user", "Accounts: invite people, set their role."),
+    "token": ("quietshift.app.user_commands", "token", "API tokens: make, list, revoke them."),
     "db": ("quietshift.app.commands", "db", "The database: bring its schema up to date."),
 }
 

@@ -13,9 +13,11 @@ from starlette.responses import RedirectResponse, Response
 
 from quietshift import __version__
 from quietshift.app.api import openapi, problems
+from quietshift.app.api.routers import api
 from quietshift.app.edge import ASGI, Edge, Scope
 from quietshift.app.web.frame import Frame
 from quietshift.app.web.live import Streams
+from quietshift.app.web.routers import pages
 from quietshift.app.wire import App
 from quietshift.kernel.errors import QuietshiftError, Unauthenticated
 
@@ -45,8 +47,8 @@ def build(app: App) -> FastAPI:
     web.state.frame = Frame(app)
     web.state.streams = Streams(app.db.live)
     openapi.attach(web)
-    for router in _routers():
-        web.include_router(router)
+    web.include_router(api)
+    web.include_router(pages)
     web.add_exception_handler(QuietshiftError, _on_error)
     web.add_exception_handler(HTTPException, _on_http)
     web.add_exception_handler(RequestValidationError, _on_validation)
@@ -59,13 +61,6 @@ def build(app: App) -> FastAPI:
 
 class _EdgeOf(Edge):
     """Edge, in the shape that add_middleware takes."""
-
-
-def _routers() -> list[Any]:
-    from quietshift.app.api import routers as api
-    from quietshift.app.web import routers as pages
-
-    return [*api.ALL, *pages.ALL]
 
 
 # -- what went wrong -----------------------------------------------------------------------------------------------------

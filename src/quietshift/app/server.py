@@ -25,6 +25,8 @@ from quietshift.kernel.ops import OpsHolder
 from quietshift.kernel.settings import Settings
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from quietshift.app.wire import App
 
 log = logging.getLogger("quietshift.server")
@@ -74,6 +76,12 @@ class Server:
                 self.web()
 
         threading.Thread(target=work, name="qs-open", daemon=True).start()
+
+    def close_streams(self) -> None:
+        """End the open pages' live streams, which would else keep the server from ending. On the event loop's thread."""
+        streams = getattr(getattr(self._web, "state", None), "streams", None)
+        if streams is not None:
+            streams.close()
 
     def stop(self) -> None:
         """End the worker and close the database, whatever of it is open."""
@@ -227,7 +235,15 @@ def run(server: Server, sock: socket.socket) -> None:
         server, http=BoundedHttp, log_config=None, access_log=False, server_header=False, date_header=True, lifespan="on",
         ws="none", timeout_graceful_shutdown=3, timeout_keep_alive=65,
     )
-    edge = uvicorn.Server(config)
+
+    class Edge(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if loop is not None:
+                loop.call_soon_threadsafe(server.close_streams)
+            super().handle_exit(sig, frame)
+
+    edge = Edge(config)
+    loop: asyncio.AbstractEventLoop | None = None
 
     def give_up() -> None:
         edge.should_exit = True
@@ -235,7 +251,9 @@ def run(server: Server, sock: socket.socket) -> None:
     server.on_failure = give_up
 
     async def main() -> None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload_in_thread, server)
+        nonlocal loop
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, _reload_in_thread, server)
         await edge.serve(sockets=[sock])
 
     try:

@@ -39,6 +39,9 @@ class Client:
     def put(self, path: str, json: Any) -> Any:
         return self._call("PUT", path, json=json)
 
+    def patch(self, path: str, json: Any) -> Any:
+        return self._call("PATCH", path, json=json)
+
     def delete(self, path: str) -> Any:
         return self._call("DELETE", path)
 

@@ -1,5 +1,10 @@
-"""Every router of the API, in the order of its tags."""
+"""Every router of the API, in the order of its tags; each refuses query parameters that it does not know."""
+
+from fastapi import APIRouter, Depends
 
 from quietshift.app.api import access, incidents, oncall, people, system
+from quietshift.app.api.shapes import known_query
 
-ALL = [incidents.router, oncall.router, people.router, system.router, access.router]
+api = APIRouter(dependencies=[Depends(known_query)])
+for room in (incidents, oncall, people, system, access):
+    api.include_router(room.router)

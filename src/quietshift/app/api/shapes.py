@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
-from fastapi import Path, Query
+from fastapi import Path, Query, Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
 
 from quietshift.kernel.clock import parse_rfc3339, rfc3339
@@ -47,6 +49,25 @@ Limit = Annotated[int, Query(ge=1, le=500, description="At most so many.")]
 IncidentId = Annotated[
     str, Path(pattern=r"^([Ii][Nn][Cc]-)?[0-9]{1,15}$", description="INC-1042, or 1042.", examples=["INC-1042"])
 ]  # fmt: skip
+
+
+async def known_query(request: Request) -> None:
+    """Refuses query parameters that the operation does not have, and repeated ones where one is meant: they are mistakes, and
+    a filter that is silently ignored shows what nobody asked for."""
+    route = request.scope["route"]
+    known = {field.alias: field.field_info.annotation for field in route.dependant.query_params}
+    wrong = []
+    for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if name not in known:
+            wrong.append((name, "no such parameter here" + (f" (known: {', '.join(sorted(known))})" if known else "")))
+        elif count > 1 and not _many(known[name]):
+            wrong.append((name, "is given more than once"))
+    if wrong:
+        raise RequestValidationError([{"loc": ("query", name), "msg": said, "type": "query"} for name, said in wrong])
+
+
+def _many(annotation: Any) -> bool:
+    return any(get_origin(part) is list for part in (annotation, *get_args(annotation)))
 
 
 class Body(BaseModel):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import re
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -214,7 +215,7 @@ def why_incident(request: Request, app: AppDep, frame: FrameDep, who: Visitor, r
     return frame.page(
         request, "why.html", topics=[f"incident:{number}"], question="Why was I paged?" if mine else "Who was paged, and why?",
         about={"text": f"{incident.ref} {incident.title}", "href": f"/incidents/{incident.ref}"}, search=None, asked=False,
-        ladders=[asdict(ladder) for ladder in [*mine, *(ladder for ladder in found if ladder not in mine)]],
+        ladders=[_ladder(ladder) for ladder in [*mine, *(ladder for ladder in found if ladder not in mine)]],
     )  # fmt: skip
 
 
@@ -241,8 +242,28 @@ def why(
     return frame.page(
         request, "why.html", 422 if error else 200, question="Why was nobody paged?", about=None,
         search={"labels": labels, "at": f"{local:%Y-%m-%dT%H:%M}", "error": error}, asked=bool(labels) and not error,
-        ladders=[asdict(ladder) for ladder in found],
+        ladders=[_ladder(ladder) for ladder in found],
     )  # fmt: skip
+
+
+_ATTEMPT = re.compile(r"(?P<to>.*), attempts? (?P<first>\d+)(?: to )?(?P<last>\d*)")
+
+
+def _ladder(ladder: ladders.Ladder) -> dict[str, Any]:
+    """A ladder in which attempts that were answered alike stand once: `webhook to https://example.org/***, attempts 1 to 7`."""
+    shown: list[list[ladders.Hop]] = []  # a contact and its answer stand together
+    for hop in ladder.hops:
+        if hop.title != ladders.ANSWER:
+            shown.append([hop])
+            continue
+        shown[-1].append(hop)
+        before, (contact, answer) = shown[-2:-1], shown[-1]
+        known = _ATTEMPT.fullmatch(before[0][0].detail) if before and len(before[0]) > 1 else None
+        this = _ATTEMPT.fullmatch(contact.detail)
+        if known and this and known["to"] == this["to"] and before[0][1].detail == answer.detail:
+            words = f"{this['to']}, attempts {known['first']} to {this['first']}"
+            shown[-2:] = [[replace(before[0][0], detail=words), replace(answer, since=None)]]
+    return asdict(replace(ladder, hops=tuple(hop for hops in shown for hop in hops)))
 
 
 def _when(text: str, zone: ZoneInfo, now: datetime) -> datetime:

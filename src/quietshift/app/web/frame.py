@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import jinja2
 from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from quietshift.app.web import wording
+from quietshift.app.web.names import known_name
 from quietshift.app.wire import App
 
 HERE = Path(__file__).resolve().parent.parent
@@ -68,11 +69,7 @@ class Frame:
         self.files = Files(STATIC)
         self.secure = app.settings.base_url.startswith("https:")
         self._signer = URLSafeTimedSerializer(app.key_for("flash"), salt="flash")
-        self.env = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(HERE / "templates"), undefined=jinja2.StrictUndefined, autoescape=True,
-            trim_blocks=True, lstrip_blocks=True,
-        )  # fmt: skip
-        self.env.globals["static"] = self.files.address
+        self.env = wording.environment(self.files.address, lambda ref: known_name(app.ops.current, ref))
 
     def page(
         self,

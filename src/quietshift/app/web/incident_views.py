@@ -113,7 +113,7 @@ def people(ops: Loaded, incident: Incident, pages: Iterable[Page]) -> list[dict[
 def attempt(a: Any) -> dict[str, Any]:
     """An attempt as the timeline shows it. What is repeated is told as failed: it did not arrive."""
     return {
-        "at": a.attempted_at, "channel": a.channel, "to": a.via, "answer": a.answer,
+        "at": a.attempted_at, "channel": a.channel, "to": a.via.removeprefix("mailto:"), "answer": a.answer,
         "outcome": "accepted" if a.outcome == "accepted" else "failed",
     }  # fmt: skip
 
@@ -133,7 +133,8 @@ def _entry(ops: Loaded, e: TimelineEntry) -> dict[str, Any]:
     data: Mapping[str, Any] = e.data
     shown: dict[str, Any] = {
         "at": e.at, "kind": _SHAPES.get(e.kind, "page" if e.kind.startswith("paging.") else "state"),
-        "who": actor(ops, e.actor)["name"], "verb": e.text, "object": "", "why": e.why, "note": "", "labels": [], "attempts": [],
+        "who": "" if e.actor == "system" else actor(ops, e.actor)["name"], "verb": e.text, "object": "", "why": e.why,
+        "note": "", "labels": [], "attempts": [],
     }  # fmt: skip
     if e.kind == "note":
         shown |= {"verb": "noted", "note": e.text}
@@ -152,9 +153,7 @@ def _entry(ops: Loaded, e: TimelineEntry) -> dict[str, Any]:
 
 
 def _page(ops: Loaded, page: Page) -> dict[str, Any]:
-    where = f"step {page.step}" + (f", round {page.round}" if page.round > 1 else "") if page.step else {
-        Stage.FALLBACK: "fallback", Stage.LAST_RESORT: "last resort", Stage.REASSIGNED: "reassigned"
-    }.get(page.stage, "")  # fmt: skip
+    where = {Stage.FALLBACK: "as the fallback", Stage.LAST_RESORT: "as the last resort"}.get(page.stage, "")
     attempts = [attempt(a) for a in page.attempts]
     if page.state is PageState.OPEN and not attempts:
         attempts = [{"at": page.due_at, "channel": "first contact", "to": "", "outcome": "waiting", "answer": ""}]

@@ -27,6 +27,17 @@ def display_name(ops: Loaded, user: str) -> str:
     return (found.display_name if found else "") or user
 
 
+def known_name(ops: Loaded, ref: str) -> str:
+    """How people call `user:ana` or `group:default/storage`; empty where the catalog has none of that name."""
+    kind, _, name = ref.partition(":")
+    catalog = ops.get(Catalog)
+    if kind == "user":
+        found = catalog.user(name)
+        return (found.display_name or found.id) if found else ""
+    group = catalog.group(name)
+    return (group.display_name or group.title or group.name) if group else ""
+
+
 def person(ops: Loaded, user: str) -> dict[str, str]:
     """A Person as templates know it."""
     return {"user": user, "name": display_name(ops, user)}

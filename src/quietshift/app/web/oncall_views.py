@@ -111,15 +111,17 @@ def label(schedule: Schedule) -> str:
 
 
 def teams(ops: Loaded, now: datetime, start: datetime, end: datetime) -> list[dict[str, Any]]:
-    """One row for each schedule that a policy calls first, with whom that policy calls in which order; and the schedules that
-    no policy calls first, where their owner has no row yet."""
+    """One row for each schedule that a policy calls first, with whom that policy calls in which order (of several, that of the
+    schedule's own owner); and the schedules that no policy calls first, where their owner has no row yet."""
     schedules = ops.get(Oncall).schedules
     policies = ops.get(PagingConfig).policies
     first: dict[str, Policy] = {}
     for _, policy in sorted(policies.items()):
         for target in policy.steps[0].targets:
             if target.kind is TargetKind.SCHEDULE and target.name in schedules:
-                first.setdefault(target.name, policy)
+                known = first.setdefault(target.name, policy)
+                if policy.owner == schedules[target.name].owner != known.owner:
+                    first[target.name] = policy
     owners = {schedules[name].owner for name in first}
     rest = {name for name, schedule in schedules.items() if name not in first and schedule.owner not in owners}
     return [_team(ops, schedules[name], first.get(name), now, start, end) for name in sorted({*first, *rest})]

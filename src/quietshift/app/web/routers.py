@@ -1,5 +1,9 @@
 """Every page's router, in order."""
 
+from fastapi import APIRouter
+
 from quietshift.app.web import ack, alerts, doors, home, incidents, live, me
 
-ALL = [home.router, incidents.router, alerts.router, me.router, ack.router, doors.router, live.router]
+pages = APIRouter()
+for page in (home, incidents, alerts, me, ack, doors, live):
+    pages.include_router(page.router)
