@@ -245,17 +245,21 @@ def pages() -> str:
 
 def web_routes() -> list[str]:
     """Each route of the web, as `GET /incidents`, in the order of PAGES where it stands there."""
-    from quietshift.app.web import routers
-
-    found = {
-        f"{method} {getattr(route, 'path', '')}"
-        for router in routers.ALL
-        for route in router.routes
-        for method in getattr(route, "methods", None) or {"GET"}
-        if method != "HEAD"
-    }
+    found = [route for route in all_routes() if not route.split()[1].startswith("/api/")]
     order = list(PAGES)
     return sorted(found, key=lambda route: (order.index(route) if route in order else len(order), route))
+
+
+def all_routes() -> set[str]:
+    """Whatever the web application answers, as `GET /incidents`."""
+    found, todo = set(), list(web_app().routes)
+    while todo:
+        route = todo.pop()
+        if hasattr(route, "original_router"):  # what FastAPI keeps of an included router
+            todo += route.original_router.routes
+        else:
+            found |= {f"{method} {route.path}" for method in route.methods if method != "HEAD"}
+    return found
 
 
 def acts() -> str:
