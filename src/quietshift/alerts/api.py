@@ -33,6 +33,7 @@ Gate = Callable[[Scope, str], Awaitable[str]]
 """Tells who asks, for the journal ("token:ci"), given what is needed: ingest, read or respond. Raises QuietshiftError."""
 
 PREFIX = "/api/v2/"
+AS_ALERTMANAGER = "0.25.0"
 MAX_BODY = 8 << 20
 PATIENCE = 30.0  # seconds that a request waits for the database to be opened
 _TRUE = {"true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled"}  # as Alertmanager reads booleans
@@ -169,9 +170,9 @@ class AlertsApi:
             "cluster": cluster,
             "config": {"original": self._config().original},
             "uptime": wire.millis(self.started),
-            "versionInfo": {
-                "branch": "", "buildDate": "", "buildUser": "", "goVersion": "", "revision": "",
-                "version": f"quietshift {__version__}",
+            "versionInfo": {  # version: of Alertmanager, whose API this is; tools compare and parse it
+                "branch": "quietshift", "buildDate": "", "buildUser": "", "goVersion": "",
+                "revision": f"quietshift {__version__}", "version": AS_ALERTMANAGER,
             },
         }  # fmt: skip
 

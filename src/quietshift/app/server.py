@@ -7,13 +7,14 @@ it is, what needs the web stack (FastAPI, Jinja) is loaded with the first reques
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -237,6 +238,10 @@ def run(server: Server, sock: socket.socket) -> None:
     )
 
     class Edge(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield  # the loop hears them; uvicorn would raise SIGTERM again after a clean end, and the exit code be -15
+
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             if loop is not None:
                 loop.call_soon_threadsafe(server.close_streams)
@@ -254,6 +259,8 @@ def run(server: Server, sock: socket.socket) -> None:
         nonlocal loop
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, _reload_in_thread, server)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, edge.handle_exit, number, None)
         await edge.serve(sockets=[sock])
 
     try:

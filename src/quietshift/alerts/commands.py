@@ -1,0 +1,50 @@
+"""`quietshift alerts`: what is reported now, asked of a running server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+
+from quietshift.kernel.client import connect
+from quietshift.kernel.terminal import output_option, show_json, show_table
+
+COLUMNS = ("alertname", "state", "severity", "service", "since", "receivers", "summary", "fingerprint")
+
+
+@click.group()
+def alerts() -> None:
+    """What is reported now."""
+
+
+@alerts.command("list")
+@click.option("--filter", "-f", "filters", multiple=True, metavar="MATCHER", help='As severity="critical" or host=~"db.*".')
+@click.option("--receiver", help="A pattern for the names of receivers.")
+@click.option("--active", is_flag=True, help="Only those that are neither silenced nor inhibited.")
+@output_option
+def show(filters: tuple[str, ...], receiver: str | None, active: bool, output: str) -> None:
+    """List the alerts that are firing, the longest first."""
+    asked: dict[str, Any] = {"filter": list(filters)}
+    if receiver is not None:
+        asked["receiver"] = receiver
+    if active:
+        asked |= {"silenced": "false", "inhibited": "false"}
+    found = sorted(connect().get("/api/v2/alerts", asked), key=lambda alert: str(alert["startsAt"]))
+    show_json(found) if output == "json" else show_table(COLUMNS, _rows(found), "nothing is firing")
+
+
+def _rows(found: Iterable[Mapping[str, Any]]) -> Iterable[list[object]]:
+    for alert in found:
+        labels, annotations, status = alert["labels"], alert["annotations"], alert["status"]
+        by = [*status["silencedBy"], *status["inhibitedBy"]]
+        yield [
+            labels.get("alertname"),
+            f"{status['state']} ({', '.join(by)})" if by else status["state"],
+            labels.get("severity"),
+            labels.get("service"),
+            alert["startsAt"],
+            ", ".join(receiver["name"] for receiver in alert["receivers"]),
+            annotations.get("summary"),
+            alert["fingerprint"],
+        ]

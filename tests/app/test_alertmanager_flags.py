@@ -1,0 +1,66 @@
+"""The command line of `quietshift alertmanager`, as kingpin reads Alertmanager's."""
+
+import re
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from quietshift.app.alertmanager import FLAGS, parse_flags, usage
+from quietshift.kernel.errors import Invalid
+from tests.support.needs import program
+
+
+def test_flags_are_read_in_every_form(tmp_path):
+    more = tmp_path / "flags"
+    more.write_text("--log.level\ndebug\n\n")
+    flags = parse_flags(
+        [
+            "--config.file", "a.yml", "--web.listen-address=127.0.0.1:1", "-storage.path", "data", "--cluster.peer=a:1",
+            "--cluster.peer", "b:1", "--cluster.listen-address=", f"@{more}",
+            "--no-cluster.allow-insecure-public-advertise-address-discovery",
+        ]
+    )  # fmt: skip
+    assert (flags["config.file"], flags["web.listen-address"], flags["storage.path"]) == ("a.yml", "127.0.0.1:1", "data")
+    assert flags.peers == ["a:1", "b:1"]
+    assert flags["cluster.listen-address"] == ""
+    assert flags["log.level"] == "debug"
+    assert flags["data.retention"] == "120h"
+    assert not flags.on("cluster.allow-insecure-public-advertise-address-discovery")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--config.fiel=x"], "unknown flag '--config.fiel'"),
+        (["serve"], "unexpected argument 'serve'"),
+        (["--config.file"], "expected an argument for flag --config.file"),
+        (["@/nowhere"], "@/nowhere: No such file"),
+        (["--no-config.file"], "unknown flag '--no-config.file'"),
+    ],
+)
+def test_what_is_no_flag_is_refused_by_name(arguments, says):
+    with pytest.raises(Invalid, match=says):
+        parse_flags(arguments)
+
+
+def test_durations_are_gos_and_prometheus():
+    flags = parse_flags(["--data.retention=1h30m", "--alerts.gc-interval=2d"])
+    assert flags.span("data.retention") == timedelta(hours=1, minutes=30)
+    assert flags.span("alerts.gc-interval") == timedelta(days=2)
+    assert parse_flags(["--data.retention=1.5h"]).span("data.retention") == timedelta(minutes=90)
+    with pytest.raises(Invalid, match=r"--data\.retention: not a duration: 'long'"):
+        parse_flags(["--data.retention=long"]).span("data.retention")
+
+
+def test_every_flag_of_debians_alertmanager_is_known():
+    binary: Path = program("alertmanager")
+    done = subprocess.run([binary, "--help-long"], capture_output=True, text=True, check=False)
+    theirs = set(re.findall(r"^ {2,6}(?:-h, +)?--(?:\[no-\])?([a-z.-]+)", done.stdout + done.stderr, re.MULTILINE))
+    assert "config.file" in theirs
+    assert theirs - {"help-long", "help-man"} <= set(FLAGS)
+
+
+def test_help_names_every_flag():
+    assert all(f"--{name}" in usage() for name in FLAGS)
