@@ -53,6 +53,7 @@ class Firing:
     annotations: dict[str, str]
     starts_at: str
     sent_at: datetime
+    ends_at: str = ""
 
 
 @dataclass
@@ -224,11 +225,13 @@ class World:
 
     # -- what happens ------------------------------------------------------------------------------------------------------
 
-    def alert(self, name: str, *, starts_at: str = "", summary: str = "", severity: str = "critical", **labels: str) -> "World":
+    def alert(
+        self, name: str, *, starts_at: str = "", ends_at: str = "", summary: str = "", severity: str = "critical", **labels: str
+    ) -> "World":
         """It begins to fire, and its sender repeats it from now on, as Prometheus does."""
         annotations = {"summary": summary} if summary else {}
         given = {"alertname": name, "severity": severity, **labels}
-        one = Firing(given, annotations, starts_at or rfc3339(self.now), self.now)
+        one = Firing(given, annotations, starts_at or rfc3339(self.now), self.now, ends_at)
         self.firing[tuple(sorted(given.items()))] = one
         self._send([one])
         return self.until(self.now)
@@ -247,7 +250,7 @@ class World:
         for one in alerts:
             one.sent_at = self.now
             item: dict[str, Any] = {"labels": one.labels, "annotations": one.annotations, "startsAt": one.starts_at}
-            body.append(item | ({"endsAt": ends_at} if ends_at else {}))
+            body.append(item | ({"endsAt": ends_at or one.ends_at} if ends_at or one.ends_at else {}))
         self._post(json.dumps(body).encode())
 
     def _post(self, body: bytes) -> None:
