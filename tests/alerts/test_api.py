@@ -180,7 +180,7 @@ def test_bad_bodies_are_answered_400_with_the_place(door, raw, says):
         ({"startsAt": "1970-01-01T00:00:00Z"}, 200),
         ({"startsAt": "1970-01-01T00:00:00Z", "endsAt": "1970-01-01T00:00:00Z"}, 200),
         ({"startsAt": "0001-01-01T00:00:00Z", "endsAt": "0001-01-01T00:00:00Z"}, 200),  # what Go sends for none
-        ({"startsAt": "9999-12-31T23:59:59.999999999Z"}, 400),  # starts after it would time out
+        ({"startsAt": "9999-12-31T23:59:59.999999999Z"}, 200),  # Alertmanager refuses it; a fast clock is no reason not to page
         ({"endsAt": "9999-12-31T23:59:59Z"}, 200),
         ({"startsAt": "2026-11-21T05:00:00+02:00", "endsAt": None}, 200),
     ],

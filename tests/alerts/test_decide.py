@@ -96,6 +96,7 @@ def test_what_a_sender_leaves_out_is_filled_in():
     assert (ended.starts_at, ended.ends_at, ended.timeout, ended.lease) == (at(50), at(50), False, False)
     leased = accept(at(0), at(200))
     assert (leased.ends_at, leased.timeout, leased.lease) == (at(200), False, True)
+    assert accept(at(9000), None).starts_at == at(100)  # a clock that is ahead by more than resolve_timeout
     with pytest.raises(ValueError, match="ends before it starts"):
         accept(at(10), at(5))
     with pytest.raises(ValueError, match="at least one label"):

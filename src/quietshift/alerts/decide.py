@@ -60,8 +60,10 @@ def accept(
     """
     start = starts_at or ends_at or now
     until = ends_at or now + resolve_timeout
+    if until < start and ends_at is None:  # the sender's clock is far ahead: that it is firing is what counts
+        start = now
     if until < start:
-        raise ValueError("it ends before it starts" if ends_at else "it starts later than it would end without an endsAt")
+        raise ValueError("it ends before it starts")
     if not label_set:
         raise ValueError("at least one label pair is required")
     return Alert(label_set, annotations, start, until, now, ends_at is None, until > now, generator_url)
