@@ -12,8 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
+from quietshift.app.web import wording
 from tests.browser import sample_doors as doors
 from tests.browser import sample_incidents as incidents
 from tests.browser import sample_rooms as rooms
@@ -66,15 +67,8 @@ PAGES: dict[str, tuple[str, Callable[[], samples.Context]]] = {
 
 
 def environment() -> Environment:
-    env = Environment(
-        loader=FileSystemLoader(APP / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    env.globals["static"] = lambda path: f"/static/{path}"
-    return env
+    names = {f"user:{who['user']}": who["name"] for who in (samples.ANA, samples.BO, samples.CHEN, samples.DEE, samples.ELI)}
+    return wording.environment(lambda path: f"/static/{path}", lambda ref: names.get(ref, ""))
 
 
 def render(name: str) -> str:

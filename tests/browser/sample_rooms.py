@@ -279,9 +279,19 @@ def me() -> Context:
                 "channel": "mail",
                 "to": "ana@example.org",
                 "outcome": "accepted",
+                "times": 1,
+                "until": None,
                 "answer": "250 2.0.0 Ok: queued",
             },
-            {"at": ago(minutes=2), "channel": "webhook", "to": "", "outcome": "failed", "answer": "refused: 127.0.0.1:9"},
+            {
+                "at": ago(minutes=2),
+                "channel": "webhook",
+                "to": "",
+                "outcome": "failed",
+                "answer": "refused: 127.0.0.1:9",
+                "times": 1,
+                "until": None,
+            },
         ],
     )
 

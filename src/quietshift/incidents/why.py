@@ -29,6 +29,7 @@ PASSED, STOPPED, WAITING, SKIPPED = "passed", "stopped", "waiting", "skipped"
 AROUND = timedelta(hours=1)  # how far from the instant asked about an alert is looked for
 MOST_LADDERS = 20
 ROUTES_FILE = "alertmanager.yml"
+ANSWER = "Provider's answer"  # a hop that stands after its contact
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,7 @@ def _page_hops(tx: Tx, incident: Incident, page: Page) -> list[Hop]:
         hops.append(Hop("Contact", words, at=attempt.attempted_at))
         state = PASSED if attempt.outcome == "accepted" else (STOPPED if attempt.final else WAITING)
         again = "" if attempt.outcome == "accepted" or attempt.final else ": tried again"
-        hops.append(Hop("Provider's answer", f"{attempt.outcome}, {attempt.answer}{again}", state, attempt.answered_at))
+        hops.append(Hop(ANSWER, f"{attempt.outcome}, {attempt.answer}{again}", state, attempt.answered_at))
     if not page.attempts:
         hops.append(Hop("Contact", "not tried yet", WAITING))
     hops.append(_answered(incident))

@@ -114,8 +114,19 @@ def attempt(a: Any) -> dict[str, Any]:
     """An attempt as the timeline shows it. What is repeated is told as failed: it did not arrive."""
     return {
         "at": a.attempted_at, "channel": a.channel, "to": a.via.removeprefix("mailto:"), "answer": a.answer,
-        "outcome": "accepted" if a.outcome == "accepted" else "failed",
+        "outcome": "accepted" if a.outcome == "accepted" else "failed", "times": 1, "until": None,
     }  # fmt: skip
+
+
+def alike(attempts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Attempts in a row that were answered alike stand once: how many `times`, `until` when."""
+    found: list[dict[str, Any]] = []
+    for one in attempts:
+        if found and all(found[-1][key] == one[key] for key in ("channel", "to", "outcome", "answer")):
+            found[-1] |= {"times": found[-1]["times"] + 1, "until": one["at"]}
+        else:
+            found.append(one)
+    return found
 
 
 # -- timeline ------------------------------------------------------------------------------------------------------------
@@ -136,7 +147,11 @@ def _entry(ops: Loaded, e: TimelineEntry) -> dict[str, Any]:
         "who": "" if e.actor == "system" else actor(ops, e.actor)["name"], "verb": e.text, "object": "", "why": e.why,
         "note": "", "labels": [], "attempts": [],
     }  # fmt: skip
-    if e.kind == "note":
+    if e.kind == "opened":
+        shown["verb"] = "opened the incident"
+    elif e.kind == "paging.started" and " opened: " in e.why:
+        shown["why"] = ""  # the line before has it
+    elif e.kind == "note":
         shown |= {"verb": "noted", "note": e.text}
     elif e.kind in ("alert_firing", "alert_resolved"):
         labels: dict[str, str] = data.get("labels", {})
@@ -154,9 +169,10 @@ def _entry(ops: Loaded, e: TimelineEntry) -> dict[str, Any]:
 
 def _page(ops: Loaded, page: Page) -> dict[str, Any]:
     where = {Stage.FALLBACK: "as the fallback", Stage.LAST_RESORT: "as the last resort"}.get(page.stage, "")
-    attempts = [attempt(a) for a in page.attempts]
+    attempts = alike(attempt(a) for a in page.attempts)
     if page.state is PageState.OPEN and not attempts:
-        attempts = [{"at": page.due_at, "channel": "first contact", "to": "", "outcome": "waiting", "answer": ""}]
+        first = {"at": page.due_at, "channel": "first contact", "to": "", "outcome": "waiting", "answer": ""}
+        attempts = [{**first, "times": 1, "until": None}]
     return {
         "at": page.due_at, "kind": "page", "who": display_name(ops, page.user), "verb": "was paged", "object": where,
         "why": page.reason, "note": "", "labels": [], "attempts": attempts,

@@ -52,7 +52,7 @@ def _show(
     with app.db.read() as tx:
         own = contacts.get_rules(tx, user)
         ladder = contacts.ladders(tx, [user], ops=ops)[user]
-        tests = [incident_views.attempt(a) for page in store.tests_of(tx, user, 1) for a in page.attempts]
+        tests = incident_views.alike(incident_views.attempt(a) for page in store.tests_of(tx, user, 1) for a in page.attempts)
     shown = rules if rules is not None else [
         {"after": format_duration(rule.after), "via": rule.via, "error": ""} for rule in ladder
     ]  # fmt: skip

@@ -23,6 +23,7 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d
 _ON_CALL = re.compile(rf"\bschedule:({_NAME}): ({_NAME}) is on\b(?! only)")
 _SCHEDULE = re.compile(rf"\bschedule:({_NAME})")
 _GROUP = re.compile(rf"\bgroup:(?:{_NAME}/)?{_NAME}")
+_MEMBER = re.compile(rf"\bmember of (group:(?:{_NAME}/)?{_NAME})")
 _PREFIXED = re.compile(rf"\b(?:user|link):({_NAME})")
 _TURNS = re.compile(rf"(?<=\[){_NAME}(?:, {_NAME})*(?=\])")
 # a bare name counts as a person only where a sentence has one, for "will" and "mark" are words too
@@ -41,6 +42,7 @@ def plain(text: str, name_of: NameOf) -> str:
         return name_of(f"user:{found[0]}") or found[0]
 
     text = _ON_CALL.sub(lambda m: f"{name_of(f'user:{m[2]}') or m[2]} is on call in schedule {m[1]}", text)
+    text = _MEMBER.sub(lambda m: f"everybody in {name_of(m[1]) or m[1]} is called", text)
     text = _GROUP.sub(lambda m: name_of(m[0]) or m[0], text)
     text = _SCHEDULE.sub(r"schedule \1", text)
     text = _PREFIXED.sub(lambda m: name_of(f"user:{m[1]}") or m[1], text)
