@@ -152,31 +152,31 @@ def settings() -> str:
 
 def commands() -> str:
     """Every command with its help, as the terminal shows it. That of `alertmanager` has a page of its own."""
-    return "\n".join(f"### `{name}`\n\n```text\n{_help(command, name)}\n```\n" for name, command in walk_commands())
+    return "\n".join(f"### `{name}`\n\n```text\n{_help(context)}\n```\n" for name, context in walk_commands())
 
 
-def walk_commands() -> Iterator[tuple[str, click.Command]]:
-    """Each command with its full name, groups before what they hold."""
+def walk_commands() -> Iterator[tuple[str, click.Context]]:
+    """Each command's full name and context, groups before what they hold."""
     from quietshift.app.cli import cli
 
-    yield from _walk(cli, "quietshift")
+    yield from _walk(
+        click.Context(cli, info_name="quietshift", **{**cli.context_settings, "terminal_width": 100, "max_content_width": 100})
+    )
 
 
-def _walk(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
-    yield name, command
-    if isinstance(command, click.Group):
-        context = click.Context(command, info_name=name)
-        for each in command.list_commands(context):
+def _walk(context: click.Context) -> Iterator[tuple[str, click.Context]]:
+    yield context.command_path, context
+    if isinstance(context.command, click.Group):
+        for each in context.command.list_commands(context):
             if each == "alertmanager":  # reads Alertmanager's flags itself: docs/reference/alertmanager.md
                 continue
-            found = command.get_command(context, each)
+            found = context.command.get_command(context, each)
             assert found is not None
-            yield from _walk(found, f"{name} {each}")
+            yield from _walk(click.Context(found, parent=context, info_name=each, **found.context_settings))
 
 
-def _help(command: click.Command, name: str) -> str:
-    context = click.Context(command, info_name=name, terminal_width=100, max_content_width=100)
-    return "\n".join(line.rstrip() for line in command.get_help(context).split("\n"))
+def _help(context: click.Context) -> str:
+    return "\n".join(line.rstrip() for line in context.get_help().split("\n"))
 
 
 def alertmanager_flags() -> str:

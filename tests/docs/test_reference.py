@@ -44,7 +44,8 @@ def test_every_command_and_option_is_documented() -> None:
     page = text("cli.md")
     commands = dict(docs.walk_commands())
     assert {name.split()[1] for name in commands if " " in name} == set(COMMANDS) - {"alertmanager"}
-    for name, command in commands.items():
+    for name, context in commands.items():
+        command = context.command
         section = page.partition(f"### `{name}`\n")[2].partition("\n### ")[0]
         assert section, name
         assert command.help, name
