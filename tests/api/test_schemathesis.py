@@ -19,15 +19,17 @@ from schemathesis.checks import (
 
 from tests.support.web import ADMIN_TOKEN, Site
 
-EXAMPLES = {GenerationMode.POSITIVE: 16, GenerationMode.NEGATIVE: 16}
+EXAMPLES = {"sqlite": 16, "postgresql": 6}  # for each operation and kind of data; they differ in what texts and numbers they take
 CHECKS = [
     not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance, negative_data_rejection,
 ]  # fmt: skip
 PHASES = (Phase.explicit, Phase.generate)  # what is found is small enough to read, and shrinking takes minutes
 
 
-def test_every_operation_keeps_to_its_description(make_site: Callable[..., Site], subtests: pytest.Subtests) -> None:
-    site = make_site()
+def test_every_operation_keeps_to_its_description(
+    make_site: Callable[..., Site], database_url: str, subtests: pytest.Subtests
+) -> None:
+    site = make_site(database_url)
     for n in range(3):
         site.alert(f"Alert{n}")
     site.signed_in("ana", "admin")
@@ -36,9 +38,9 @@ def test_every_operation_keeps_to_its_description(make_site: Callable[..., Site]
     operations = [result.ok() for result in schema.get_all_operations()]
     assert len(operations) > 25
     for operation in operations:
-        for mode, examples in EXAMPLES.items():
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             with subtests.test(f"{operation.label}, {mode.value}"):
-                _fuzz(operation, mode, examples)
+                _fuzz(operation, mode, EXAMPLES[site.app.db.dialect])
 
 
 def _fuzz(operation: schemathesis.APIOperation, mode: GenerationMode, examples: int) -> None:

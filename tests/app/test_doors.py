@@ -86,6 +86,22 @@ def test_guessing_is_answered_429(site: Site, monkeypatch: pytest.MonkeyPatch) -
     assert codes == [401, 401, 429]
 
 
+def test_a_password_is_changed_by_who_knows_it(site: Site) -> None:
+    set_up(site)
+    mine, other = site.browser(), site.browser()
+    for browser in (mine, other):
+        assert browser.post("/sign-in", data={"user": "ana", "password": PASSWORD}).status_code == 303
+    new = "another one, and longer"
+    for old, first, again in (("wrong", new, new), (PASSWORD, "short", "short"), (PASSWORD, new, "different")):
+        assert mine.post("/me/password", data={"old": old, "new": first, "again": again}).status_code == 303
+        assert "not changed" in mine.get("/me").text
+    mine.post("/me/password", data={"old": PASSWORD, "new": new, "again": new})
+    assert "Your password is changed" in mine.get("/me").text
+    assert other.get("/me").status_code == 303
+    assert site.browser().post("/sign-in", data={"user": "ana", "password": PASSWORD}).status_code == 401
+    assert site.browser().post("/sign-in", data={"user": "ana", "password": new}).status_code == 303
+
+
 def test_sign_out_ends_the_session(site: Site) -> None:
     browser = site.signed_in()
     kept = browser.cookies[COOKIE]
@@ -164,6 +180,14 @@ def test_a_body_that_is_too_large_is_refused(site: Site) -> None:
             yield b"x" * 100_000
 
     assert site.program().post("/api/v1/incidents/1/note", content=parts()).status_code == 413
+
+
+def test_what_can_be_read_can_be_asked_about(site: Site) -> None:
+    for path in ("/", "/api/v1/status", "/static/app.css"):
+        whole, head = (getattr(site.signed_in(), verb)(path) for verb in ("get", "head"))
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == whole.headers["content-length"]
+    assert site.signed_in().head("/events?topic=incidents").status_code == 405
 
 
 @pytest.mark.parametrize("path", ["/incidents?q=a%00b", "/incidents/a%00b", "/api/v1/incidents?service=%00"])

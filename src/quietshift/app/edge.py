@@ -19,6 +19,7 @@ ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_BODY = 1 << 20
 BODY_SECONDS = 20.0
+ENDLESS = ("/events",)
 CSP = "; ".join(
     (
         "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'",
@@ -48,7 +49,9 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = False
+        started, bare = False, scope["method"] == "HEAD" and scope["path"] not in ENDLESS
+        if bare:  # whatever can be read can be asked about
+            scope = {**scope, "method": "GET"}
 
         async def guarded(message: Message) -> None:
             nonlocal started
@@ -56,7 +59,7 @@ class Edge:
                 started = True
                 given = {name.lower() for name, _ in message["headers"]}
                 message["headers"] = [*message["headers"], *((n, v) for n, v in self.headers if n not in given)]
-            await send(message)
+            await send({**message, "body": b""} if bare and message["type"] == "http.response.body" else message)
 
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
             await self.refuse(scope, 400, "a NUL character is no part of any address here")(scope, receive, guarded)

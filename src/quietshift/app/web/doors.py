@@ -10,12 +10,12 @@ from starlette.responses import Response
 from quietshift.app.api.security import COOKIE, AppDep, check_origin, session_of
 from quietshift.app.web.frame import Frame, safe_next
 from quietshift.app.web.names import display_name
-from quietshift.app.web.visitor import FormWord, FrameDep
+from quietshift.app.web.visitor import FormWord, FrameDep, Visitor
 from quietshift.app.wire import App
 from quietshift.catalog.model import Catalog
 from quietshift.kernel import access, auth
 from quietshift.kernel import auth_store as store
-from quietshift.kernel.errors import Invalid, NotFound, TooMany, Unauthenticated
+from quietshift.kernel.errors import Forbidden, Invalid, NotFound, TooMany, Unauthenticated
 
 router = APIRouter(include_in_schema=False)
 YEAR = "public, max-age=31536000, immutable"
@@ -77,6 +77,22 @@ def sign_out(request: Request, app: AppDep, frame: FrameDep) -> Response:
     answer = frame.redirect("/sign-in", "You are signed out.")
     answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax", secure=frame.secure)
     return answer
+
+
+@router.post("/me/password")
+def change_password(
+    app: AppDep, frame: FrameDep, who: Visitor, old: FormWord = "", new: FormWord = "", again: FormWord = ""
+) -> Response:
+    if who.user is None:
+        raise Forbidden("a token has no password")
+    try:
+        if new != again:
+            raise Invalid("the two new passwords differ")
+        access.change_password(app.db, who.user, old, new, who.session, app.clock.now())
+    except (Invalid, TooMany) as error:
+        said = str(error)
+        return frame.redirect("/me", f"The password was not changed: {said}.", "wrong")
+    return frame.redirect("/me", "Your password is changed; wherever else you were signed in, you are not any more.")
 
 
 # -- set-up links --------------------------------------------------------------------------------------------------------
