@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from quietshift.kernel import outbox
 from quietshift.kernel.clock import ManualClock
-from quietshift.kernel.db import Database, Tx
+from quietshift.kernel.db import Database, Tx, get_meta, set_meta
+from quietshift.kernel.errors import Unavailable
 from quietshift.kernel.outbox import Answer, Delivery, OutboxKind
+from quietshift.kernel.schema import metadata
 
 SECOND = timedelta(seconds=1)
 ACCEPTED, LATER, NEVER = Answer("accepted", "ok", 250), Answer("temporary", "busy", 451), Answer("permanent", "no such user", 550)
@@ -152,3 +155,32 @@ def test_two_claimers_never_get_the_same_row(db: Database, clock: ManualClock) -
         second = {d.id for d in outbox.claim(tx, kind, clock.now(), 6)}
     assert (len(first), len(second)) == (6, 4)
     assert not first & second
+
+
+def test_a_store_that_cannot_record_just_now_parks_nothing(postgres_url: str, clock: ManualClock) -> None:
+    """Another transaction holds what the result has to touch, as in a deadlock: the result is kept and recorded after it."""
+    db = Database.open(postgres_url)
+    metadata.create_all(db.raw_engine())
+    with db.write() as tx:
+        set_meta(tx, "contended", "by two")
+    provider = Provider()
+
+    def record(tx: Tx, delivery: Delivery, answer: Answer, now: datetime) -> None:
+        tx.execute(text("SET LOCAL lock_timeout = '50ms'"))
+        set_meta(tx, "contended", "by the recorder")
+
+    kinds = {"mail": OutboxKind("mail", provider.kind.send, record)}
+    put(db, clock.now())
+    with db.write() as tx:
+        [delivery] = outbox.claim(tx, kinds["mail"], clock.now(), 1)
+    results = [(delivery, outbox.act(kinds["mail"], delivery))]
+    with db.write() as other:
+        set_meta(other, "contended", "by another")
+        with pytest.raises(Unavailable), db.write() as tx:
+            outbox.record(tx, kinds, results, clock.now())
+    with db.write() as tx:
+        assert outbox.parked(tx) == []
+        outbox.record(tx, kinds, results, clock.now())
+        assert outbox.next_due(tx, ["mail"]) is None
+        assert get_meta(tx, "contended") == "by the recorder"
+    db.close()

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from quietshift.kernel.db import Database, Tx
 from quietshift.kernel.ids import new_id
@@ -154,7 +155,10 @@ def act(kind: OutboxKind, delivery: Delivery) -> Answer:
 def record(
     tx: Tx, kinds: Mapping[str, OutboxKind], results: Sequence[tuple[Delivery, Answer]], now: datetime
 ) -> None:
-    """Store what came of these attempts. A row that another process has claimed since is left to that one."""
+    """Store what came of these attempts. A row that another process has claimed since is left to that one.
+
+    A row whose result cannot be recorded is parked; where it is the store that cannot, nothing is, and all are kept by the caller.
+    """
     for delivery, answer in results:
         row = tx.execute(
             select(outbox.c.state).where(outbox.c.id == delivery.id, outbox.c.fence == delivery.fence)
@@ -166,6 +170,8 @@ def record(
         try:
             with tx.savepoint():
                 _record_one(tx, kind, delivery, answer, row.state, now)
+        except (OperationalError, InterfaceError):  # a deadlock, a lost connection, a full disk: no fault of this row
+            raise
         except Exception as error:
             log.exception("record failed", extra={"kind": delivery.kind, "delivery": delivery.id})
             tx.execute(
