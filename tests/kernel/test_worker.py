@@ -18,7 +18,7 @@ from quietshift.kernel.outbox import Answer, Delivery, OutboxKind
 from quietshift.kernel.registries import Registry
 from quietshift.kernel.schema import outbox as rows
 from quietshift.kernel.timers import Timer
-from quietshift.kernel.worker import Worker
+from quietshift.kernel.worker import RAMP, Worker
 
 CLOCK = SystemClock()
 KEY = b"k" * 32
@@ -178,3 +178,31 @@ def test_processes_on_postgresql_wake_each_other(postgres_url: str) -> None:
         listener.stop()
         here.close()
         there.close()
+
+
+def test_a_start_is_slow_so_that_dying_of_it_repeats_little(db: Database) -> None:
+    """A backlog that nothing is recorded of: one more is sent each RAMP, and in the end as many as there are threads."""
+    began: list[float] = []
+    all_began, hold = threading.Event(), threading.Event()
+
+    def send(_: Delivery) -> Answer:
+        began.append(time.monotonic())
+        if len(began) == 5:
+            all_began.set()
+        hold.wait(20)
+        return Answer("accepted")
+
+    registry = Registry()
+    registry.sender(OutboxKind("slow", send, lambda *_: None, threads=5))
+    with db.write() as tx:
+        for n in range(20):
+            outbox.enqueue(tx, "slow", f"x{n}", {}, CLOCK.now())
+    worker = Worker(db, CLOCK, registry, KEY)
+    started = time.monotonic()
+    worker.start()
+    try:
+        assert all_began.wait(15)
+    finally:
+        hold.set()
+        worker.stop()
+    assert [at - started >= n * RAMP for n, at in enumerate(began[:5])] == [True] * 5

@@ -28,6 +28,7 @@ IDLE = 1.0  # seconds between two rounds in which nothing was asked for: a sign 
 LOOK = 5.0  # seconds after which the tables are looked at even so: a notification may have been lost
 STUCK = timedelta(seconds=30)  # a round that takes longer is stuck
 RECORD_BATCH = 200
+RAMP = 0.1  # seconds: after a start, one more delivery of a kind may be under way after each, and after each that was recorded
 
 
 class Alarm:
@@ -72,7 +73,11 @@ class Round:
 
 
 class Worker:
-    """The threads of one process: timers, one claimer with a pool for each outbox kind, a recorder, the sealer."""
+    """The threads of one process: timers, one claimer with a pool for each outbox kind, a recorder, the sealer.
+
+    What is sent and not recorded when the process dies is sent again. So a start is slow: a process that comes up with much to
+    send, and perhaps dies of it, over and over, repeats a message or two each time and not all that its threads can hold.
+    """
 
     def __init__(self, db: Database, clock: Clock, registry: Registry, seal_key: bytes) -> None:
         self.db, self.clock, self.registry, self._seal_key = db, clock, registry, seal_key
@@ -81,6 +86,10 @@ class Worker:
         self._pools: dict[str, ThreadPoolExecutor] = {}
         self._flying: dict[str, int] = {}
         self._flying_lock = threading.Lock()
+        self._slots = threading.Condition()
+        self._acting: dict[str, int] = {}  # being sent, or sent and not recorded yet
+        self._recorded: dict[str, int] = {}
+        self._began = 0.0
         self._results: queue.SimpleQueue[tuple[Delivery, Answer] | None] = queue.SimpleQueue()
         self._timer_alarm, self._outbox_alarm, self._seal_alarm = Alarm(clock), Alarm(clock), Alarm(clock)
         self._alarms = (self._timer_alarm, self._outbox_alarm)
@@ -95,7 +104,8 @@ class Worker:
                 log.warning("deliveries of the last run are attempted again", extra={"count": freed})
         for kind in self.registry.outbox.values():
             self._pools[kind.kind] = ThreadPoolExecutor(kind.threads, thread_name_prefix=f"send-{kind.kind}")
-            self._flying[kind.kind] = 0
+            self._flying[kind.kind] = self._acting[kind.kind] = self._recorded[kind.kind] = 0
+        self._began = time.monotonic()
         self.db.take_born_leased = self._take_born_leased
         self._unsubscribe = self.db.live.subscribe(self._committed)
         loops: dict[str, Callable[[], None]] = {
@@ -221,14 +231,33 @@ class Worker:
 
     def _send(self, delivery: Delivery) -> None:
         kind = self.registry.outbox[delivery.kind]
+        self._take_slot(delivery.kind)
         now = self.clock.now()
         if now - delivery.claimed_at > kind.lease / 2:
             # it waited so long for a thread that another process may take over: leave it to whoever claims it next
-            with self._flying_lock:
-                self._flying[delivery.kind] -= 1
+            self._give_back([delivery])
             return
         started = replace(delivery, attempted_at=now)
         self._results.put((started, outbox.act(kind, started)))
+
+    def _take_slot(self, kind: str) -> None:
+        with self._slots:
+            while not self._stop.is_set():
+                opened = 1 + self._recorded[kind] + int((time.monotonic() - self._began) / RAMP)
+                if self._acting[kind] < opened:
+                    break
+                self._slots.wait(RAMP)
+            self._acting[kind] += 1
+
+    def _give_back(self, deliveries: list[Delivery]) -> None:
+        with self._slots:
+            for delivery in deliveries:
+                self._acting[delivery.kind] -= 1
+                self._recorded[delivery.kind] += 1
+            self._slots.notify_all()
+        with self._flying_lock:
+            for delivery in deliveries:
+                self._flying[delivery.kind] -= 1
 
     def _record_loop(self) -> None:
         current = self._rounds["record"]
@@ -267,9 +296,7 @@ class Worker:
             log.exception("results could not be recorded; they are tried again")
             self._stop.wait(0.5)
             return False
-        with self._flying_lock:
-            for delivery, _ in results:
-                self._flying[delivery.kind] -= 1
+        self._give_back([delivery for delivery, _ in results])
         self._outbox_alarm.set(self.clock.now())  # there is room again
         return True
 
