@@ -82,6 +82,8 @@ PAGES = {
     "GET /me": "How I am reached, my next shifts.",
     "POST /me": "Its form: my contact ladder.",
     "POST /me/test-page": "Its button: try every contact of mine.",
+    "POST /me/password": "Its form: a new password; every other session of mine ends.",
+    "POST /me/password": "Its form: another password.",
     "GET /journal": "Who did what, when and why.",
     "GET /p/{token}": "What the link in a page opens. Looking changes nothing: mail scanners follow links.",
     "POST /p/{token}": "Acknowledge by that link, without a session: a webhook's `acknowledge_url`.",
@@ -98,6 +100,8 @@ PAGES = {
 }
 # Acts in the journal; tests/docs compares them with those that the code writes.
 ACTS = {
+    "config.reloaded": "The ops directory was read anew and is in force.",
+    "config.refused": "A reload was refused, with what is wrong; the old configuration stays in force.",
     "incident.opened": "An alert group opened it.",
     "incident.alerts_joined": "New alerts joined it.",
     "incident.acknowledged": "Somebody has it.",

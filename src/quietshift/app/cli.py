@@ -13,7 +13,7 @@ from quietshift.kernel.errors import ConfigError, QuietshiftError
 # name -> (module, attribute, one line of help); docs/reference/cli.md is checked against this
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "serve": ("quietshift.app.commands", "serve", "Run the server."),
-    "alertmanager": ("quietshift.app.alertmanager", "command", "Run the server with Alertmanager's flags, in its place."),
+    "alertmanager": ("quietshift.app.commands", "alertmanager", "Run the server with Alertmanager's flags, in its place."),
     "demo": ("quietshift.app.demo.command", "demo", "Show the main job: a shop breaks, people are paged, it is put to rest."),
     "init": ("quietshift.app.init_command", "init", "Write a small working ops directory."),
     "check": ("quietshift.app.commands", "check", "Say what is wrong with an ops directory, with file and line."),

@@ -48,6 +48,15 @@ def serve(**flags: str | None) -> int:
     return 0
 
 
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("flags", nargs=-1, type=click.UNPROCESSED)
+def alertmanager(flags: tuple[str, ...]) -> int:
+    """Run the server with Alertmanager's own flags, in its place: see `quietshift alertmanager --help`."""
+    from quietshift.app.alertmanager import main
+
+    return main(flags)
+
+
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path), required=False)
 def check(directory: Path | None) -> int:

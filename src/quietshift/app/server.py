@@ -14,14 +14,14 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from quietshift.app.protocol import BoundedHttp
 from quietshift.kernel.clock import Clock
-from quietshift.kernel.errors import ConfigError, QuietshiftError
+from quietshift.kernel.errors import ConfigError, Problem, QuietshiftError
 from quietshift.kernel.ops import OpsHolder
 from quietshift.kernel.settings import Settings
 
@@ -104,15 +104,27 @@ class Server:
                 self._web = build(self.app)
             return self._web
 
-    def reload(self) -> None:
-        """Take the configuration anew. Raises ConfigError, and keeps the old one, where it is broken."""
+    def reload(self, actor: str) -> None:
+        """Take the configuration anew; that it was, or why not, goes on record. Raises ConfigError, and keeps the old one,
+        where it is broken. actor: who asked, for the journal."""
         try:
             self.holder.reload()
         except ConfigError as error:
             for problem in error.problems:
                 log.error("reload refused, the old configuration stays in force: %s", problem)
+            self._record(actor, error.problems)
             raise
         log.info("configuration reloaded")
+        self._record(actor, [])
+
+    def _record(self, actor: str, problems: Sequence[Problem]) -> None:
+        from quietshift.kernel import journal
+
+        if self.app is not None:
+            why = "; ".join(map(str, problems[:20]))
+            with self.app.db.write() as tx:
+                act = "config.refused" if problems else "config.reloaded"
+                journal.append(tx, self.app.clock.now(), actor, act, f"config:{self.holder.current.root}", why)
 
     # -- requests --------------------------------------------------------------------------------------------------
 
@@ -179,12 +191,13 @@ class Server:
             body = "".join(f"{ailment}\n" for ailment in ailments) or "healthy\n"
             await answer(send, 503 if ailments else 200, body.encode(), "text/plain")
         elif path == "/-/reload" and method in ("POST", "PUT"):
-            if not await asyncio.to_thread(self._may_reload, scope):
+            actor = await asyncio.to_thread(self._who_reloads, scope)
+            if actor is None:
                 detail = "send the admin token as a bearer token"
                 await answer(send, 401, {"title": "Token needed", "status": 401, "detail": detail})
                 return
             try:
-                await asyncio.to_thread(self.reload)
+                await asyncio.to_thread(self.reload, actor)
             except ConfigError as error:
                 found = [{"file": p.file, "line": p.line, "message": p.message} for p in error.problems]
                 detail = f"failed to reload config, the old one stays in force: {error}"
@@ -196,12 +209,11 @@ class Server:
         else:
             await answer(send, 404, {"title": "Not found", "status": 404, "detail": f"there is no {path}"})
 
-    def _may_reload(self, scope: Scope) -> bool:
-        """Whoever may use a server that only this machine reaches, or who has a token of scope admin."""
-        if self.settings.intake_open:
-            return True
+    def _who_reloads(self, scope: Scope) -> str | None:
+        """Whoever uses a server that only this machine reaches, or who has a token of scope admin; None for others."""
         header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        return self.app is not None and self.app.is_admin(header.decode("latin-1"))
+        admin = self.app.admin(header.decode("latin-1")) if self.app is not None else None
+        return admin or ("anonymous" if self.settings.intake_open else None)
 
 
 async def answer(send: Send, status: int, body: bytes | dict[str, Any], content_type: str = "application/json") -> None:
@@ -277,7 +289,7 @@ def run(server: Server, sock: socket.socket) -> None:
 def _reload_in_thread(server: Server) -> None:
     def work() -> None:
         try:
-            server.reload()
+            server.reload("signal:SIGHUP")
         except QuietshiftError:
             log.debug("told already")
         except Exception:

@@ -78,17 +78,18 @@ class App:
             found.append(f"work is {late.total_seconds():.0f} s overdue")
         return found
 
-    def is_admin(self, authorization: str) -> bool:
-        """Whether this Authorization header carries a token of scope admin."""
+    def admin(self, authorization: str) -> str | None:
+        """The actor, if this Authorization header carries a token of scope admin."""
         from quietshift.kernel import auth
 
         presented = auth.bearer_of(authorization)
         if presented is None:
-            return False
+            return None
         try:
-            return auth.bearer(self.db, presented, self.settings.admin_token, self.clock.now()).allows("admin")
+            principal = auth.bearer(self.db, presented, self.settings.admin_token, self.clock.now())
         except QuietshiftError:
-            return False
+            return None
+        return principal.actor if principal.allows("admin") else None
 
     def key_for(self, purpose: str) -> bytes:
         """A key for one purpose, derived from the server's secret key."""

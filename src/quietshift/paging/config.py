@@ -48,7 +48,34 @@ def load(
             document.error(f"the contacts of {user} are written twice")
         elif user:
             contacts[user] = ladder
-    return PagingConfig(MappingProxyType(policies), MappingProxyType(contacts))
+    config = PagingConfig(MappingProxyType(policies), MappingProxyType(contacts))
+    _reachable(config, problems, catalog, oncall)
+    return config
+
+
+def _reachable(config: PagingConfig, problems: Problems, catalog: Catalog, oncall: Oncall) -> None:
+    """Warn of people whom a policy may call and who have no Contacts here: only their own in the web interface reach them."""
+    for policy in config.policies.values():
+        targets = [target for step in policy.steps for target in step.targets] + list(policy.last_resort)
+        people = {person for target in targets for person in _people(target, catalog, oncall)}
+        if silent := sorted(people - set(config.contacts)):
+            problems.add(
+                policy.file, policy.line,
+                f"escalation policy {policy.name} may call {', '.join(silent)}, who have no Contacts in oncall/: they are "
+                "reached only if they set their own", "warning",
+            )  # fmt: skip
+
+
+def _people(target: Target, catalog: Catalog, oncall: Oncall) -> set[str]:
+    if target.kind is TargetKind.USER:
+        return {target.name}
+    if target.kind is TargetKind.SCHEDULE:
+        schedule = oncall.get(target.name)
+        rotating = {user for layer in schedule.layers for user in layer.users}
+        return rotating | {override.user for override in schedule.overrides}
+    group = catalog.group(target.name)
+    return {user.id for user in catalog.members(group)} if group is not None else set()
+
 
 
 def _top(document: Node) -> tuple[Node, Node, str]:
