@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, and_, bindparam, case, delete, func, insert, select, text, tuple_, update
+from sqlalchemy import Row, Select, Table, and_, bindparam, case, delete, func, insert, select, text, tuple_, update
 
 from quietshift.alerts.decide import Told
-from quietshift.alerts.labels import Labels, identity
+from quietshift.alerts.labels import Labels
 from quietshift.alerts.matchers import Matcher
 from quietshift.alerts.model import Alert, Silence
 from quietshift.alerts.tables import (
@@ -21,6 +21,7 @@ from quietshift.alerts.tables import (
     notification_log,
     silences,
 )
+from quietshift.kernel.clock import to_micros
 from quietshift.kernel.db import Tx
 from quietshift.kernel.ids import new_id
 from quietshift.kernel.schema import counters, outbox
@@ -79,18 +80,29 @@ def alerts_by_digest(tx: Tx, digests: Collection[int]) -> dict[int, Alert]:
     return found
 
 
-def insert_alerts(tx: Tx, new: Iterable[Alert]) -> None:
-    """Rows of alerts not known before; they have their ids."""
-    rows = [
-        {
-            "id": a.id, "digest": identity(a.labels), "labels": encode(a.labels), "annotations": encode(a.annotations),
-            "starts_at": a.starts_at, "ends_at": a.ends_at, "updated_at": a.updated_at, "timeout": a.timeout, "lease": a.lease,
-            "grouped": a.grouped, "generator_url": a.generator_url,
-        }
-        for a in new
-    ]
-    if rows:
-        tx.execute(insert(alerts), rows)
+def insert_alerts(tx: Tx, new: Iterable[tuple[int, Alert]]) -> None:
+    """Rows of alerts not known before, with the digests of their labels; they have their ids."""
+    _insert_many(
+        tx,
+        alerts,
+        [
+            (
+                a.id, digest, encode(a.labels), encode(a.annotations), to_micros(a.starts_at), to_micros(a.ends_at),
+                to_micros(a.updated_at), a.timeout, a.lease, a.grouped, a.generator_url,
+            )
+            for digest, a in new
+        ],
+    )  # fmt: skip
+
+
+def _insert_many(tx: Tx, table: Table, rows: list[tuple[Any, ...]]) -> None:
+    """Insert rows of plain values, every column in its order: half the cost of binding each by its type."""
+    if not rows:
+        return
+    mark = "%s" if tx.dialect == "postgresql" else "?"
+    names = ", ".join(column.name for column in table.columns)
+    marks = ", ".join(mark for _ in table.columns)
+    tx.conn.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", rows)  # noqa: S608 - our own names
 
 
 _CHANGE = (

@@ -80,7 +80,7 @@ class Alerting:
         joining = {digest: alert for digest, alert in after.items() if not alert.grouped}
         for digest, alert in joining.items():
             after[digest] = msgspec.structs.replace(alert, grouped=True)
-        store.insert_alerts(tx, (after[digest] for digest in unknown))
+        store.insert_alerts(tx, ((digest, after[digest]) for digest in unknown))
         store.update_alerts(tx, (alert for digest, alert in after.items() if digest in before))
         self._join(tx, [(alert, came[digest]) for digest, alert in joining.items()], now)
         if self.hot.enabled:
