@@ -82,7 +82,6 @@ PAGES = {
     "GET /me": "How I am reached, my next shifts.",
     "POST /me": "Its form: my contact ladder.",
     "POST /me/test-page": "Its button: try every contact of mine.",
-    "POST /me/password": "Its form: a new password; every other session of mine ends.",
     "POST /me/password": "Its form: another password.",
     "GET /journal": "Who did what, when and why.",
     "GET /p/{token}": "What the link in a page opens. Looking changes nothing: mail scanners follow links.",
