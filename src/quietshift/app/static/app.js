@@ -40,18 +40,19 @@
     }
     height = scrollY;
     const form = ctx.sourceElement;
-    if (form && form.tagName === "FORM" && ctx.response.status < 400) {
-      sent.add(form);
-      form.reset();
+    if (form && form.tagName === "FORM") {
+      sent.add(form);                        // its answer may change it: what was typed is in there, with what is wrong with it
+      if (ctx.response.status >= 400) return;
+      HTMLFormElement.prototype.reset.call(form);   // a field may be called "reset"
       const fold = form.closest("details");
       if (fold) fold.open = false;
-      setTimeout(() => sent.delete(form), 0);
     }
   });
   let height = 0;
   const stay = () => { if (height && !scrollY) scrollTo({ top: height, behavior: "instant" }); };   // a morph may be short for a moment
   document.addEventListener("htmx:after:swap", (e) => {
     if (!e.detail.ctx || !e.detail.ctx.response) return;
+    sent.delete(e.detail.ctx.sourceElement);
     stay();
     ticks();
     if (document.activeElement === document.body) one("#main").focus({ preventScroll: true });   // the button that was pressed is gone
@@ -145,7 +146,7 @@
       const s = Math.trunc((now - Date.parse(t.dateTime)) / 1000), size = Math.abs(s);
       const text = "age" in t.dataset ? span(Math.max(size, 60))
         : size >= 86400 ? null
-        : size < 45 ? (s >= 0 ? "just now" : "now")
+        : size < 45 ? (s > -5 ? "just now" : "now")
         : (s < 0 ? "in " : "") + span(Math.max(size, 60)) + (s > 0 ? " ago" : "");
       if (text && t.textContent !== text) t.textContent = text;
     }
