@@ -100,7 +100,7 @@ def test_every_button_of_the_incident_works_without_a_script(site: Site) -> None
     assert "Chen is being paged" in press("reassign", user="chen")
     assert "next step is being paged" in press("escalate")
     assert "severity is warning now" in press("severity", severity="warning")
-    assert "done by ana" in press("steps/1", runbook="CheckoutFailing", outcome="done", note="seen")
+    assert "done by Ana" in press("steps/1", runbook="CheckoutFailing", outcome="done", note="seen")
     assert "Resolved" in press("resolve", verdict="actionable")
     assert "Reopened" in press("reopen")
     press("resolve", verdict="noise")

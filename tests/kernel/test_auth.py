@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from quietshift.kernel import access, auth, journal, migrate
+from quietshift.kernel import access, auth, journal, migrate, schema
 from quietshift.kernel import auth_store as store
 from quietshift.kernel.db import Database
 from quietshift.kernel.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthenticated
@@ -24,7 +24,7 @@ def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def db(database_url: str) -> Iterator[Database]:
     opened = Database.open(database_url)
-    migrate.upgrade(opened)
+    migrate.upgrade(opened, lambda: schema.metadata)
     yield opened
     opened.close()
 

@@ -122,8 +122,9 @@ def make_site(tmp_path: Path, cheap_hashes: None) -> Iterator[Callable[..., Site
             from quietshift.kernel.ops import OpsHolder
             from quietshift.kernel.settings import load_settings
 
-            given = {"ops": str(ops), "db": db or f"sqlite:///{tmp_path}/web.db", "admin_token": ADMIN_TOKEN, "secret_key": "k" * 32}
-            app = open_app(load_settings(given | settings, {}), OpsHolder(loader(ops)), ManualClock(NOW))
+            given = {"ops": str(ops), "db": db or f"sqlite:///{tmp_path}/web.db", "secret_key": "k" * 32}
+            chosen = load_settings(given | {"admin_token": ADMIN_TOKEN} | settings, {})
+            app = open_app(chosen, OpsHolder(loader(ops)), ManualClock(NOW))
             stack.callback(app.db.close)
             return Site(app, stack)
 
