@@ -263,6 +263,17 @@ def test_every_decision_is_kept_with_its_reason_but_not_repeated(world):
     assert "silenced by" in next(iter(kept[0][2]["muted"].values()))
 
 
+def test_labels_that_are_too_long_for_an_index_are_grouped_and_told(make_world):
+    world = make_world("""
+route: {receiver: hook, group_by: ['...'], group_wait: 0s}
+receivers: [{name: hook, webhook_configs: [{url: 'http://r/'}]}, {name: storage}]
+""", {"hook": "policy"})
+    world.post({f"l{i}": f"{i:08}" * 50 for i in range(100)} | {"host": "a", "start": 0, "end": 500})
+    world.run(1)
+    assert [firing for _, _, firing, _ in world.told()] == [["a"]]
+    assert len(world.desk) == 1
+
+
 # -- reload --------------------------------------------------------------------------------------------------------------
 
 

@@ -62,6 +62,11 @@ def identity(labels: Labels) -> int:
     return int.from_bytes(blake2b(msgspec.json.encode(labels), digest_size=8).digest(), signed=True)
 
 
+def digest(*parts: str) -> int:
+    """A signed 64-bit digest of texts that may be too long for an index."""
+    return int.from_bytes(blake2b(msgspec.json.encode(parts), digest_size=8).digest(), signed=True)
+
+
 def go_quote(text: str) -> str:
     """The text in double quotes as Go's %q prints it: group keys are made of it."""
     return '"' + "".join(map(_go_char, text)) + '"'

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, Table, and_, bindparam, case, delete, func, insert, select, text, tuple_, update
+from sqlalchemy import Row, Select, Table, and_, bindparam, case, delete, func, insert, select, text, update
 
 from quietshift.alerts.decide import Told
-from quietshift.alerts.labels import Labels
+from quietshift.alerts.labels import Labels, digest
 from quietshift.alerts.matchers import Matcher
 from quietshift.alerts.model import Alert, Silence
 from quietshift.alerts.tables import (
@@ -87,10 +87,10 @@ def insert_alerts(tx: Tx, new: Iterable[tuple[int, Alert]]) -> None:
         alerts,
         [
             (
-                a.id, digest, encode(a.labels), encode(a.annotations), to_micros(a.starts_at), to_micros(a.ends_at),
+                a.id, of_labels, encode(a.labels), encode(a.annotations), to_micros(a.starts_at), to_micros(a.ends_at),
                 to_micros(a.updated_at), a.timeout, a.lease, a.grouped, a.generator_url,
             )
-            for digest, a in new
+            for of_labels, a in new
         ],
     )  # fmt: skip
 
@@ -146,9 +146,10 @@ def delete_alerts(tx: Tx, before: datetime) -> list[int]:
 
 
 class Group(msgspec.Struct, frozen=True):
-    """A row of alert_groups."""
+    """A row of alert_groups. digest: of route and labels, see group_digest."""
 
     id: int
+    digest: int
     route: str
     labels: Labels
     group_key: str
@@ -163,7 +164,7 @@ class Group(msgspec.Struct, frozen=True):
 
 def _group(row: Row[Any]) -> Group:
     return Group(
-        row.id, row.route, _labels.decode(row.labels), row.group_key, row.receiver, row.created_at, row.next_flush_at,
+        row.id, row.digest, row.route, _labels.decode(row.labels), row.group_key, row.receiver, row.created_at, row.next_flush_at,
         row.flush_number, row.open_deliveries, row.failed, row.idle,
     )
 
@@ -179,13 +180,17 @@ def groups(tx: Tx) -> list[Group]:
     return [_group(row) for row in tx.execute(select(alert_groups).order_by(alert_groups.c.id))]
 
 
-def groups_of(tx: Tx, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Group]:
-    """The existing ones of these groups, by route and encoded labels."""
-    found: dict[tuple[str, str], Group] = {}
+def group_digest(route: str, labels: Labels) -> int:
+    """What identifies the group of a route that has these labels."""
+    return digest(route, encode(labels))
+
+
+def groups_of(tx: Tx, wanted: Collection[int]) -> dict[int, Group]:
+    """The existing ones of these groups, by digest."""
+    found: dict[int, Group] = {}
     for part in _parts(wanted):
-        places = tuple_(alert_groups.c.route, alert_groups.c.labels).in_(part)
-        for row in tx.execute(select(alert_groups).where(places)):
-            found[row.route, row.labels] = _group(row)
+        for row in tx.execute(select(alert_groups).where(alert_groups.c.digest.in_(part))):
+            found[row.digest] = _group(row)
     return found
 
 
@@ -272,8 +277,7 @@ def set_grouped(tx: Tx, ids: Collection[int]) -> None:
 
 def told(tx: Tx, group_key: str, receiver: str) -> dict[str, tuple[Told | None, str]]:
     """What each integration of a receiver was last told of a group, and the last decision about it."""
-    t = notification_log.c
-    rows = tx.execute(select(notification_log).where(t.group_key == group_key, t.receiver == receiver))
+    rows = tx.execute(select(notification_log).where(notification_log.c.digest == digest(receiver, group_key)))
     return {
         row.integration: (
             None if row.notified_at is None else Told(frozenset(row.firing), frozenset(row.resolved), row.notified_at),
@@ -288,14 +292,14 @@ def save_told(
 ) -> None:
     """Note a success (told), a decision, or both."""
     row: dict[str, Any] = {
-        "group_key": group_key, "receiver": receiver, "integration": integration,
+        "digest": digest(receiver, group_key), "integration": integration, "receiver": receiver, "group_key": group_key,
         "firing": sorted(told.firing) if told else [], "resolved": sorted(told.resolved) if told else [],
         "notified_at": told.at if told else None, "expires_at": expires_at, "decision": decision or "",
     }
     change = ["firing", "resolved", "notified_at", "expires_at"] if told else []
     if decision is not None:
         change.append("decision")
-    tx.upsert(notification_log, row, key=["group_key", "receiver", "integration"], change=change)
+    tx.upsert(notification_log, row, key=["digest", "integration"], change=change)
 
 
 def at_the_desk(tx: Tx, integration: str) -> list[tuple[str, str]]:
@@ -324,8 +328,8 @@ def note(
 ) -> None:
     """Keep a decision, or what came of it, with its reason."""
     row = {
-        "id": new_id(now), "at": now, "group_key": group_key, "receiver": receiver, "integration": integration,
-        "outcome": outcome, "reason": reason[:2000], "detail": dict(detail),
+        "id": new_id(now), "at": now, "digest": digest(receiver, group_key), "group_key": group_key, "receiver": receiver,
+        "integration": integration, "outcome": outcome, "reason": reason[:2000], "detail": dict(detail),
     }
     tx.execute(insert(alert_decisions), row)
 

@@ -31,6 +31,7 @@ alert_groups = Table(
     "alert_groups",
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", BigInteger, nullable=False),  # of route and labels, which may be too long for an index
     Column("route", Text, nullable=False),  # path in the tree
     Column("labels", Text, nullable=False),  # JSON
     Column("group_key", Text, nullable=False),
@@ -41,7 +42,7 @@ alert_groups = Table(
     Column("open_deliveries", Integer, nullable=False),  # of the last flush, not yet answered
     Column("failed", Boolean, nullable=False),  # a delivery of the last flush was given up
     Column("idle", Boolean, nullable=False),  # without members, kept for a moment
-    Index("uq_alert_groups_route_labels", "route", "labels", unique=True),
+    Index("uq_alert_groups_digest", "digest", unique=True),
 )
 
 alert_group_members = Table(
@@ -55,9 +56,10 @@ alert_group_members = Table(
 notification_log = Table(
     "notification_log",
     metadata,
-    Column("group_key", Text, primary_key=True),
-    Column("receiver", Text, primary_key=True),
+    Column("digest", BigInteger, primary_key=True, autoincrement=False),  # of receiver and group_key
     Column("integration", Text, primary_key=True),
+    Column("receiver", Text, nullable=False),
+    Column("group_key", Text, nullable=False),
     Column("firing", Json, nullable=False),  # digests
     Column("resolved", Json, nullable=False),
     Column("notified_at", Instant),  # the last success; null: none yet
@@ -82,11 +84,12 @@ alert_decisions = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("at", Instant, nullable=False),
+    Column("digest", BigInteger, nullable=False),  # of receiver and group_key
     Column("group_key", Text, nullable=False),
     Column("receiver", Text, nullable=False),
     Column("integration", Text, nullable=False),
     Column("outcome", Text, nullable=False),  # told | kept | sent | failed
     Column("reason", Text, nullable=False),
     Column("detail", Json, nullable=False),
-    Index("ix_alert_decisions_group_key", "group_key", "id"),
+    Index("ix_alert_decisions_digest", "digest", "id"),
 )

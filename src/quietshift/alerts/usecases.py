@@ -12,7 +12,7 @@ import msgspec
 from quietshift.alerts import decide, notification, silences, store
 from quietshift.alerts.decide import Heard
 from quietshift.alerts.hot import Hot
-from quietshift.alerts.labels import Labels
+from quietshift.alerts.labels import Labels, digest
 from quietshift.alerts.matchers import all_match
 from quietshift.alerts.model import Alert, AlertsConfig, Route, Silence, SilenceState
 from quietshift.alerts.store import Group
@@ -74,15 +74,15 @@ class Alerting:
             merged, _ = decide.merge(old, r.alert, now, heard)
             if not self._told_again(old, merged, now):
                 after[r.digest] = merged
-        unknown = [digest for digest in after if digest not in before]
-        for digest, row_id in zip(unknown, store.take_ids(tx, "alerts", len(unknown)), strict=True):
-            after[digest] = msgspec.structs.replace(after[digest], id=row_id)
-        joining = {digest: alert for digest, alert in after.items() if not alert.grouped}
-        for digest, alert in joining.items():
-            after[digest] = msgspec.structs.replace(alert, grouped=True)
-        store.insert_alerts(tx, ((digest, after[digest]) for digest in unknown))
-        store.update_alerts(tx, (alert for digest, alert in after.items() if digest in before))
-        self._join(tx, [(alert, came[digest]) for digest, alert in joining.items()], now)
+        unknown = [key for key in after if key not in before]
+        for key, row_id in zip(unknown, store.take_ids(tx, "alerts", len(unknown)), strict=True):
+            after[key] = msgspec.structs.replace(after[key], id=row_id)
+        joining = {key: alert for key, alert in after.items() if not alert.grouped}
+        for key, alert in joining.items():
+            after[key] = msgspec.structs.replace(alert, grouped=True)
+        store.insert_alerts(tx, ((key, after[key]) for key in unknown))
+        store.update_alerts(tx, (alert for key, alert in after.items() if key in before))
+        self._join(tx, [(alert, came[key]) for key, alert in joining.items()], now)
         if self.hot.enabled:
             self.hot.apply(after.items())
         tx.publish("alerts")
@@ -103,7 +103,7 @@ class Alerting:
         With each alert: since when it waits for its group, which may be before the server was ready to store it.
         """
         places = [
-            (alert, since, route, of, (route.path, store.encode(of)))
+            (alert, since, route, of, store.group_digest(route.path, of))
             for alert, since in alerts
             for route in decide.match(self.config().route, alert.labels)
             for of in (decide.group_labels(route, alert.labels),)
@@ -111,13 +111,13 @@ class Alerting:
         if not places:
             return
         groups = store.groups_of(tx, {key for *_, key in places})
-        first: dict[tuple[str, str], datetime] = {}
-        fresh: dict[tuple[str, str], Group] = {}
+        first: dict[int, datetime] = {}
+        fresh: dict[int, Group] = {}
         for alert, since, route, of, key in places:
             due = decide.first_flush(route, alert.starts_at, now, since)
             first[key] = min(due, first.get(key, due))
             if key not in groups and key not in fresh:
-                fresh[key] = Group(0, route.path, of, decide.group_key(route, of), route.receiver, now, due)
+                fresh[key] = Group(0, key, route.path, of, decide.group_key(route, of), route.receiver, now, due)
         for (key, new), group_id in zip(fresh.items(), store.take_ids(tx, "alert_groups", len(fresh)), strict=True):
             groups[key] = msgspec.structs.replace(new, id=group_id, next_flush_at=first[key])
         store.insert_groups(tx, [groups[key] for key in fresh])
@@ -184,8 +184,8 @@ class Alerting:
 
 
 def desk_subject(receiver: str, group_key: str) -> str:
-    """Which group of which receiver the incident desk is told of."""
-    return f"{receiver}:{group_key}"
+    """Which group of which receiver the incident desk is told of; short, however long the key is."""
+    return f"{digest(receiver, group_key) & 0xFFFF_FFFF_FFFF_FFFF:016x}"
 
 
 # -- silences ------------------------------------------------------------------------------------------------------------

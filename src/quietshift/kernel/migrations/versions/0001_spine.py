@@ -21,6 +21,7 @@ def upgrade() -> None:
         "alert_decisions",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.BigInteger(), nullable=False),
         sa.Column("group_key", sa.Text(), nullable=False),
         sa.Column("receiver", sa.Text(), nullable=False),
         sa.Column("integration", sa.Text(), nullable=False),
@@ -29,7 +30,7 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_alert_decisions"),
     )
-    op.create_index("ix_alert_decisions_group_key", "alert_decisions", ["group_key", "id"], unique=False)
+    op.create_index("ix_alert_decisions_digest", "alert_decisions", ["digest", "id"], unique=False)
     op.create_table(
         "alert_group_members",
         sa.Column("group_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -40,6 +41,7 @@ def upgrade() -> None:
     op.create_table(
         "alert_groups",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("digest", sa.BigInteger(), nullable=False),
         sa.Column("route", sa.Text(), nullable=False),
         sa.Column("labels", sa.Text(), nullable=False),
         sa.Column("group_key", sa.Text(), nullable=False),
@@ -52,7 +54,7 @@ def upgrade() -> None:
         sa.Column("idle", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_alert_groups"),
     )
-    op.create_index("uq_alert_groups_route_labels", "alert_groups", ["route", "labels"], unique=True)
+    op.create_index("uq_alert_groups_digest", "alert_groups", ["digest"], unique=True)
     op.create_table(
         "alerts",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -229,15 +231,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "notification_log",
-        sa.Column("group_key", sa.Text(), nullable=False),
-        sa.Column("receiver", sa.Text(), nullable=False),
+        sa.Column("digest", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("integration", sa.Text(), nullable=False),
+        sa.Column("receiver", sa.Text(), nullable=False),
+        sa.Column("group_key", sa.Text(), nullable=False),
         sa.Column("firing", sa.Text(), nullable=False),
         sa.Column("resolved", sa.Text(), nullable=False),
         sa.Column("notified_at", sa.BigInteger()),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("decision", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("group_key", "receiver", "integration", name="pk_notification_log"),
+        sa.PrimaryKeyConstraint("digest", "integration", name="pk_notification_log"),
     )
     op.create_table(
         "outbox",
