@@ -15,6 +15,7 @@ from tests.support.talk import ask, eventually
 EXAMPLE = Path(__file__).parents[2] / "src/quietshift/app/example"
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+BY_LOOKS = ("color-contrast", "target-size", "scrollable-region-focusable", "aria-hidden-focus")  # what size and scheme decide
 SIZES = {"desktop": (1440, 900), "phone": (375, 667)}
 PASSWORD = "correct horse battery"
 Scheme = Literal["light", "dark"]

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from quietshift.kernel import secret
 from quietshift.paging import links
-from tests.browser.test_templates import AXE, SIZES, Visit
+from tests.browser.house import AXE, SIZES, Visit
 from tests.support.server import Server
 from tests.support.web import EXAMPLE, PASSWORD
 

@@ -1,19 +1,14 @@
 """Every template with sample content in chromium: accessible, quiet on the console, nothing fetched from elsewhere."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.browser import gallery, samples
 from tests.browser import sample_incidents as incidents
-
-Scheme = Literal["light", "dark"]
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-SIZES = {"desktop": gallery.DESKTOP, "phone": gallery.PHONE}
+from tests.browser.house import AXE, BY_LOOKS, SIZES, Visit
 
 
 @pytest.fixture(scope="module")
@@ -22,59 +17,44 @@ def url() -> Iterator[str]:
         yield found
 
 
-class Visit:
-    """A page, and what went wrong on it."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.page, self.url = page, url
-        self.errors: list[str] = []
-        self.foreign: list[str] = []
-        page.on("console", self.console)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", self.request)
-
-    def console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.errors.append(message.text)
-
-    def request(self, request: Request) -> None:
-        if not request.url.startswith((self.url, "data:")):
-            self.foreign.append(request.url)
-
-    def open(self, name: str) -> None:
-        self.page.goto(f"{self.url}/{name}")
-
-    def violations(self) -> list[str]:
-        found: dict[str, Any] = self.page.evaluate("async (tags) => await axe.run({runOnly: tags})", RULES)
-        return [f"{v['id']}: {n['target']} {n['failureSummary']}" for v in found["violations"] for n in v["nodes"]]
-
-
-def visit(browser: Browser, url: str, size: str, scheme: Scheme = "light", **more: Any) -> Visit:
+def visit(browser: Browser, url: str, size: str, **more: Any) -> Visit:
     width, height = SIZES[size]
-    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **more)
-    context.add_init_script(AXE)  # evaluated by the browser itself, so the page's CSP stays as strict as the server's
-    page = context.new_page()
+    page = browser.new_page(viewport={"width": width, "height": height}, **more)
     page.clock.set_fixed_time(samples.NOW)
     return Visit(page, url)
 
 
-@pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
+@pytest.fixture(scope="module")
+def one(browser: Browser) -> Iterator[BrowserContext]:
+    """One context for all pages that are only looked at: a new one costs as much as the look."""
+    context = browser.new_context()
+    context.add_init_script(AXE)  # evaluated by the browser itself, so the page's policy stays as strict as the server's
+    context.clock.set_fixed_time(samples.NOW)
+    yield context
+    context.close()
+
+
 @pytest.mark.parametrize("name", gallery.PAGES)
-def test_page_is_accessible_and_keeps_to_its_policy(browser: Browser, url: str, name: str, size: str, scheme: Scheme) -> None:
-    seen = visit(browser, url, size, scheme)
-    seen.open(name)
+def test_page_is_accessible_and_keeps_to_its_policy(one: BrowserContext, url: str, name: str) -> None:
+    seen = Visit(one.new_page(), url)
+    page = seen.page
+    page.set_viewport_size({"width": 375, "height": 667})
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    seen.open(f"/{name}")
     assert seen.violations() == []
-    assert seen.errors == []
-    assert seen.foreign == []
-    wide = seen.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wide <= 0, "the page scrolls sideways"
-    seen.page.context.close()
+    assert seen.sideways() <= 0
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    assert seen.violations(*BY_LOOKS) == []
+    assert seen.sideways() <= 0
+    page.close()
+    seen.check()
 
 
 @pytest.mark.parametrize("name", ["incident", "ack"])
 def test_acknowledge_is_under_the_thumb_without_a_script(browser: Browser, url: str, name: str) -> None:
     seen = visit(browser, url, "phone", java_script_enabled=False)
-    seen.open(name)
+    seen.open(f"/{name}")
     button = seen.page.get_by_role("button", name="Acknowledge")
     box = button.bounding_box()
     assert box is not None
@@ -82,24 +62,24 @@ def test_acknowledge_is_under_the_thumb_without_a_script(browser: Browser, url: 
     assert box["y"] + box["height"] <= gallery.PHONE[1], "on the first screen"
     with seen.page.expect_request(lambda r: r.method == "POST" and r.url.endswith("/acknowledge")):
         button.click()
-    seen.page.context.close()
+    seen.page.close()
 
 
 def test_targets_on_a_phone_are_large(browser: Browser, url: str) -> None:
     seen = visit(browser, url, "phone", has_touch=True)
     for name in ("incident", "incident-acknowledged", "alerts", "me"):
-        seen.open(name)
+        seen.open(f"/{name}")
         small = seen.page.evaluate(
             "[...document.querySelectorAll('main .btn, main select, main input:not([type=hidden])')]"
             ".filter(e => e.getClientRects().length && e.getBoundingClientRect().height < 47.5).map(e => e.outerHTML)"
         )
         assert small == [], name
-    seen.page.context.close()
+    seen.page.close()
 
 
 def test_keys_act_and_escalation_asks_first(browser: Browser, url: str) -> None:
     seen = visit(browser, url, "desktop")
-    seen.open("incident")
+    seen.open("/incident")
     seen.page.keyboard.press("e")
     expect(seen.page.get_by_role("dialog")).to_contain_text("Page Bo now?")
     seen.page.keyboard.press("Escape")
@@ -112,13 +92,13 @@ def test_keys_act_and_escalation_asks_first(browser: Browser, url: str) -> None:
     seen.page.get_by_role("button", name="Close").click()
     seen.page.keyboard.press("e")
     expect(seen.page.get_by_role("dialog")).to_have_count(0)
-    assert seen.errors == []
-    seen.page.context.close()
+    seen.page.close()
+    seen.check()
 
 
 def test_lists_are_walked_by_keys_and_commands_are_found(browser: Browser, url: str) -> None:
     seen = visit(browser, url, "desktop")
-    seen.open("incidents")
+    seen.open("/incidents")
     seen.page.keyboard.press("j")
     seen.page.keyboard.press("j")
     expect(seen.page.get_by_role("link", name="Checkout slower than 2 s for 1 in 50")).to_be_focused()
@@ -129,14 +109,14 @@ def test_lists_are_walked_by_keys_and_commands_are_found(browser: Browser, url: 
     seen.page.keyboard.press("Control+k")
     seen.page.keyboard.type("sched")
     expect(seen.page.locator("#command-list li:visible")).to_have_text(["Schedules"])
-    seen.page.context.close()
+    seen.page.close()
 
 
 def test_live_update_keeps_half_typed_text_focus_and_what_is_unfolded(
     browser: Browser, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = visit(browser, url, "desktop")
-    seen.open("incident")
+    seen.open("/incident")
     note = seen.page.get_by_label("Note", exact=True)
     note.fill("the disk, not the")
     labels = seen.page.locator("details", has_text="6 labels")
@@ -149,15 +129,15 @@ def test_live_update_keeps_half_typed_text_focus_and_what_is_unfolded(
     expect(note).to_be_focused()
     expect(note).to_have_value("the disk, not the")
     expect(labels).to_have_attribute("open", "")
-    assert seen.errors == []
-    seen.page.context.close()
+    seen.page.close()
+    seen.check()
 
 
 def test_live_update_does_not_take_away_a_form_one_is_writing_in(
     browser: Browser, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = visit(browser, url, "desktop")
-    seen.open("incident")
+    seen.open("/incident")
     seen.page.locator("#step-2-fold summary").click()
     note = seen.page.get_by_label("Note on step 2")
     note.fill("drained gita")
@@ -166,12 +146,12 @@ def test_live_update_does_not_take_away_a_form_one_is_writing_in(
     expect(seen.page.locator("#live")).to_contain_text("changed while you were typing")
     expect(seen.page.locator("#inc-head")).to_contain_text("Resolved")
     expect(note).to_have_value("drained gita")
-    seen.page.context.close()
+    seen.page.close()
 
 
 def test_a_post_is_morphed_in_without_losing_the_scroll(browser: Browser, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = visit(browser, url, "phone")
-    seen.open("incident")
+    seen.open("/incident")
     monkeypatch.setitem(gallery.PAGES, "incident", ("incident.html", incidents.incident_acknowledged))
     seen.page.mouse.wheel(0, 200)
     seen.page.wait_for_function("scrollY > 100")
@@ -179,8 +159,8 @@ def test_a_post_is_morphed_in_without_losing_the_scroll(browser: Browser, url: s
     expect(seen.page.locator("#flash")).to_contain_text("Nobody else will be paged")
     expect(seen.page.get_by_role("button", name="Acknowledge")).to_have_count(0)
     assert seen.page.evaluate("scrollY") > 100
-    assert seen.errors == []
-    seen.page.context.close()
+    seen.page.close()
+    seen.check()
 
 
 def changed() -> samples.Context:

@@ -70,7 +70,8 @@ def _effect(incident: Incident, event: Event, now: datetime) -> tuple[dict[str, 
         case model.Acknowledge():
             return _acknowledged(incident, event, now)
         case model.Resolve(verdict=verdict, still_firing=firing):
-            told = f"resolved by {who}" + (f" while {_count(firing, 'alert')} still fire" if firing else "")
+            fires = "fires" if firing == 1 else "fire"
+            told = f"resolved by {who}" + (f" while {_count(firing, 'alert')} still {fires}" if firing else "")
             changes: dict[str, Any] = {"resolved_at": now, "resolved_by": event.by}
             return changes | ({"verdict": verdict} if verdict else {}), told + (f", as {verdict}" if verdict else "")
         case model.AlertsResolved():

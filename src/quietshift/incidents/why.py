@@ -110,7 +110,7 @@ def _alert_ladder(tx: Tx, label_set: dict[str, str], route: Route, config: Alert
     """How far one alert came on one route."""
     name = label_set.get("alertname") or label_sets.text(label_set)
     fingerprint = label_sets.fingerprint(label_set)
-    title = f"{name} on its way to {route.receiver}"
+    title = f"{name}, to receiver {route.receiver}"
     hops = [_received(label_set, None), _taken(route)]
     if not any(isinstance(one, Desk) for one in config.receivers[route.receiver].integrations.values()):
         words = f"receiver {route.receiver} pages nobody: quietshift.yaml maps no escalation policy to it"
@@ -119,7 +119,8 @@ def _alert_ladder(tx: Tx, label_set: dict[str, str], route: Route, config: Alert
     if incident is not None:
         pages = paging.pages(tx, incident.id)
         after = _page_hops(tx, incident, pages[0]) if pages else _unpaged(tx, incident, None)
-        return _ladder(title, [*_arrival(tx, incident, ops), *after], pages[0].reason if pages else "")
+        passed = f"{pages[0].user} was paged: {pages[0].reason}" if pages else ""
+        return _ladder(title, [*_arrival(tx, incident, ops), *after], passed)
     of = alerts.group_labels(route, label_set)
     key = alerts.group_key(route, of)
     decisions = _decisions(tx, key, route.receiver, at - AROUND, at + AROUND)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from quietshift.app.api.security import AppDep
 from quietshift.app.web import incident_views, oncall_views
 from quietshift.app.web.frame import Frame
-from quietshift.app.web.names import actor
+from quietshift.app.web.names import actor, person
 from quietshift.app.web.visitor import FormWord, FrameDep, QueryText, Visitor
 from quietshift.app.wire import App
 from quietshift.channels.parse import parse_via
@@ -147,9 +147,12 @@ def _matches(entry: journal.Entry, wanted: str) -> bool:
 
 def _act(ops: Any, entry: journal.Entry) -> dict[str, Any]:
     kind, _, name = entry.subject.partition(":")
+    why = "(erased)" if entry.why is None else entry.why
+    if entry.act == "paging.paged" and entry.data:
+        why = f"{', '.join(person(ops, user)['name'] for user in entry.data.get('users', ()))}: {why}"
     return {
         "at": entry.at, "actor": actor(ops, entry.actor)["name"], "act": entry.act, "subject": name or entry.subject,
-        "href": f"/incidents/{name}" if kind == "incident" else "", "why": "(erased)" if entry.why is None else entry.why,
+        "href": f"/incidents/{name}" if kind == "incident" else "", "why": why,
     }  # fmt: skip
 
 

@@ -94,11 +94,14 @@ def mine_now(ops: Loaded, user: str | None, now: datetime) -> list[dict[str, Any
 def mine_later(ops: Loaded, user: str | None, now: datetime, days: int = DAYS) -> list[dict[str, Any]]:
     """The viewer's shifts that begin within so many days, the next first."""
     found = [
-        {"schedule": label(schedule), "href": f"/schedules/{name}", "start": s.start, "end": s.end, "zone": schedule.zone}
+        {
+            "schedule": label(schedule), "href": f"/schedules/{name}", "start": s.start, "zone": schedule.zone,
+            "end": decide.who(schedule, s.start).end or s.end,  # s ends with the days that were asked for
+        }
         for name, schedule in ops.get(Oncall).schedules.items()
         for s in decide.shifts(schedule, now, now + timedelta(days=days))
         if s.user == user and s.start > now
-    ]
+    ]  # fmt: skip
     return sorted(found, key=lambda s: (s["start"], s["schedule"]))
 
 
