@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy import text
 
 from quietshift.kernel import outbox
@@ -12,6 +13,7 @@ from quietshift.kernel.clock import ManualClock
 from quietshift.kernel.db import Database, Tx, get_meta, set_meta
 from quietshift.kernel.errors import Unavailable
 from quietshift.kernel.outbox import Answer, Delivery, OutboxKind
+from quietshift.kernel.schema import outbox as rows
 from quietshift.kernel.schema import metadata
 
 SECOND = timedelta(seconds=1)
@@ -126,6 +128,17 @@ def test_what_is_cancelled_is_not_sent_and_what_flies_is_recorded_but_not_repeat
         outbox.record(tx, {"mail": provider.kind}, [(flying, outbox.act(provider.kind, flying))], clock.now())
     assert provider.run(db, clock.advance(timedelta(hours=1))) == 0
     assert [(d.final, a.outcome) for d, a in provider.recorded] == [(True, "temporary")]
+
+
+def test_what_was_cancelled_while_its_process_died_is_not_left_behind(db: Database, clock: ManualClock) -> None:
+    provider = Provider()
+    put(db, clock.now(), subject="incident:1")
+    with db.write() as tx:
+        outbox.claim(tx, provider.kind, clock.now(), 10)
+        outbox.cancel(tx, "mail", "incident:1")
+        assert outbox.release(tx, None) == 0
+        assert tx.execute(select(rows)).all() == []
+    assert provider.run(db, clock.advance(timedelta(days=1))) == 0
 
 
 def test_a_result_that_cannot_be_recorded_is_parked_and_shown(db: Database, clock: ManualClock) -> None:

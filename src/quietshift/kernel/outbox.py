@@ -215,6 +215,7 @@ def next_due(tx: Tx, kinds: Sequence[str]) -> datetime | None:
 def release(tx: Tx, owner: str | None) -> int:
     """Free the rows leased to a process that is gone (None: to anybody), so that they are claimed at once."""
     leased = outbox.c.lease_owner.is_not(None) if owner is None else outbox.c.lease_owner == owner
+    tx.execute(delete(outbox).where(leased, outbox.c.state == "cancelled"))  # taken back meanwhile: nobody waits for its result
     # who died before acting and who died after it look alike: the attempt is made again
     return tx.execute(update(outbox).where(leased).values(lease_owner=None, lease_until=None)).rowcount
 
