@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
+ENGINE_FIRST = 5.0  # seconds at most that the web stack is not loaded, where nobody asks for it
 
 
 class Server:
@@ -74,6 +76,7 @@ class Server:
                 return
             loop.call_soon_threadsafe(self._opened.set)  # type: ignore[union-attr]  # set a few lines above
             if self._eager:
+                self._engine_first()
                 self.web()
 
         threading.Thread(target=work, name="qs-open", daemon=True).start()
@@ -83,6 +86,15 @@ class Server:
         streams = getattr(getattr(self._web, "state", None), "streams", None)
         if streams is not None:
             streams.close()
+
+    def _engine_first(self) -> None:
+        """What was due while nobody ran is sent and recorded before the web stack takes the processor for a second. Whoever
+        asks for a page in the meantime gets it: then it is loaded at once."""
+        deadline = time.monotonic() + ENGINE_FIRST
+        calm = 0
+        while calm < 5 and time.monotonic() < deadline and self._web is None:
+            calm = 0 if self.app is not None and self.app.worker.busy() else calm + 1
+            time.sleep(0.1)
 
     def stop(self) -> None:
         """End the worker and close the database, whatever of it is open."""
@@ -312,6 +324,7 @@ def serve(settings: Settings, holder: OpsHolder, clock: Clock) -> None:
         from quietshift.app.wire import open_app
 
         app = open_app(settings, holder, clock)
+        app.alerts.listening_since = alerts.started
         app.start()
         gate.open(app.db)
         alerts.open(app.alerts.opened)

@@ -12,6 +12,7 @@ import fcntl
 import os
 import secrets
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -115,6 +116,36 @@ class Tx:
         return Committed(frozenset(self._topics), min(self._dues, default=None))
 
 
+class Turn:
+    """A lock that is given in the order in which it was asked for.
+
+    `threading.Lock` is taken again by who has just let go of it: with much to do after a start, the timers' thread kept those
+    waiting for half a second who had to record what was sent (2026-11, tests/wire/test_kill.py).
+    """
+
+    def __init__(self) -> None:
+        self._inner = threading.Lock()
+        self._taken = False
+        self._waiting: deque[threading.Lock] = deque()
+
+    def __enter__(self) -> None:
+        with self._inner:
+            if not self._taken:
+                self._taken = True
+                return
+            mine = threading.Lock()
+            mine.acquire()
+            self._waiting.append(mine)
+        mine.acquire()  # until it is handed over, still taken
+
+    def __exit__(self, *_: object) -> None:
+        with self._inner:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._taken = False
+
+
 class Database:
     """An open database. `write()` and `read()` give transactions; `live` tells what was committed."""
 
@@ -124,7 +155,7 @@ class Database:
         self.live = Live()
         self.process = secrets.token_hex(6)  # owner of leases; a new one each start
         self.take_born_leased: Callable[[list[Delivery]], None] | None = None  # set by the outbox's worker
-        self._write_turn = threading.Lock()  # one writer on SQLite: threads wait here, not in SQLite's busy loop
+        self._write_turn = Turn()  # one writer on SQLite: threads wait here, not in SQLite's busy loop
 
     @classmethod
     def open(cls, url: str, *, exclusive: bool = False, pool_size: int = 12) -> Database:

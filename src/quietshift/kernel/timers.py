@@ -7,6 +7,8 @@ with growing delays, and parked with its error in the end: it never blocks the o
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -74,8 +76,13 @@ def next_due(tx: Tx) -> datetime | None:
     return tx.execute(statement).scalar_one_or_none()
 
 
-def run_due(db: Database, handlers: Mapping[str, TimerHandler], now: datetime, limit: int = BATCH) -> int:
-    """Run timers due at `now`, oldest first, in one transaction; returns how many were taken (limit: there may be more)."""
+def run_due(
+    db: Database, handlers: Mapping[str, TimerHandler], now: datetime, limit: int = BATCH, budget: float = math.inf
+) -> int:
+    """Run timers due at `now`, oldest first, in one transaction; returns how many were taken (limit: there may be more).
+
+    budget: seconds after which the transaction begins no further one, for others wait for their turn to write.
+    """
     with db.write() as tx:
         statement = (
             select(timers)
@@ -90,7 +97,10 @@ def run_due(db: Database, handlers: Mapping[str, TimerHandler], now: datetime, l
             return 0
         try:  # together, as nearly always; if one fails, each by itself
             with tx.savepoint():
+                ends = time.monotonic() + budget
                 for timer in due:
+                    if time.monotonic() > ends:
+                        return limit
                     _run(tx, handlers, timer, now)
         except Exception:
             for timer in due:

@@ -28,7 +28,8 @@ IDLE = 1.0  # seconds between two rounds in which nothing was asked for: a sign 
 LOOK = 5.0  # seconds after which the tables are looked at even so: a notification may have been lost
 STUCK = timedelta(seconds=30)  # a round that takes longer is stuck
 RECORD_BATCH = 200
-RAMP = 0.1  # seconds: after a start, one more delivery of a kind may be under way after each, and after each that was recorded
+TIMER_BUDGET = 0.05  # seconds of one transaction of timers: alerts, and results of what was sent, wait for their turn meanwhile
+RAMP = 0.25  # seconds: after a start, one more delivery of a kind may be under way after each, and after each that was recorded
 
 
 class Alarm:
@@ -132,6 +133,11 @@ class Worker:
             pool.shutdown(wait=False, cancel_futures=True)
         self._unsubscribe()
 
+    def busy(self) -> bool:
+        """Whether something is being sent, or was sent and is not recorded yet."""
+        with self._flying_lock:
+            return any(self._flying.values())
+
     # -- health ----------------------------------------------------------------------------------------------------
 
     def stuck(self) -> list[str]:
@@ -187,7 +193,8 @@ class Worker:
         def turn() -> datetime | None:
             while not self._stop.is_set():
                 self._rounds["timers"].stamp()
-                if timers.run_due(self.db, self.registry.timers, self.clock.now()) < timers.BATCH:
+                done = timers.run_due(self.db, self.registry.timers, self.clock.now(), budget=TIMER_BUDGET)
+                if done < timers.BATCH:
                     break
             with self.db.read() as tx:
                 return timers.next_due(tx)
