@@ -103,7 +103,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "secret_key", _secret_key, "",
         "The key under which acknowledge links are signed and the journal is sealed. Default: made at the first start and kept "
-        "in a file beside the SQLite database; on PostgreSQL, where several processes share it, it has to be given.",
+        "in a file beside the SQLite database; on PostgreSQL in the database, which several processes share: better give it there.",
         "text, 32 characters or more", secret=True, in_file=False,
     ),
     Setting("admin_token", _text, "", "A bearer token with every scope, for automation.", "text", secret=True, in_file=False),
