@@ -117,7 +117,7 @@ class Tx:
 
 
 class Turn:
-    """A lock that is given in the order in which it was asked for.
+    """A lock that is given in the order in which it was asked for, but to who says `ahead` before the others.
 
     `threading.Lock` is taken again by who has just let go of it: with much to do after a start, the timers' thread kept those
     waiting for half a second who had to record what was sent (2026-11, tests/wire/test_kill.py).
@@ -128,17 +128,26 @@ class Turn:
         self._taken = False
         self._waiting: deque[threading.Lock] = deque()
 
-    def __enter__(self) -> None:
+    @contextlib.contextmanager
+    def held(self, *, ahead: bool = False) -> Iterator[None]:
+        """Hold it for the block."""
+        self._take(ahead)
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    def _take(self, ahead: bool) -> None:
         with self._inner:
             if not self._taken:
                 self._taken = True
                 return
             mine = threading.Lock()
             mine.acquire()
-            self._waiting.append(mine)
+            (self._waiting.appendleft if ahead else self._waiting.append)(mine)
         mine.acquire()  # until it is handed over, still taken
 
-    def __exit__(self, *_: object) -> None:
+    def _pass_on(self) -> None:
         with self._inner:
             if self._waiting:
                 self._waiting.popleft().release()
@@ -179,12 +188,14 @@ class Database:
         return Path(self.url.database or "") if self.dialect == "sqlite" else None
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[Tx]:
+    def write(self, *, ahead: bool = False) -> Iterator[Tx]:
         """A transaction that may change rows. Committed when the block ends, rolled back when it raises.
+
+        ahead: before the others that wait for their turn on SQLite; for what is short and must not wait.
 
         Raises Unavailable where the store cannot be reached, is locked or full: nothing was changed.
         """
-        with self._write_turn if self.dialect == "sqlite" else contextlib.nullcontext():
+        with self._write_turn.held(ahead=ahead) if self.dialect == "sqlite" else contextlib.nullcontext():
             try:
                 with self._writer.connect() as conn, conn.begin():
                     tx = Tx(self, conn)

@@ -28,7 +28,7 @@ IDLE = 1.0  # seconds between two rounds in which nothing was asked for: a sign 
 LOOK = 5.0  # seconds after which the tables are looked at even so: a notification may have been lost
 STUCK = timedelta(seconds=30)  # a round that takes longer is stuck
 RECORD_BATCH = 200
-TIMER_BUDGET = 0.05  # seconds of one transaction of timers: alerts, and results of what was sent, wait for their turn meanwhile
+TIMER_BUDGET = 0.02  # seconds of one transaction of timers: alerts, and results of what was sent, wait for their turn meanwhile
 RAMP = 0.25  # seconds: after a start, one more delivery of a kind may be under way after each, and after each that was recorded
 
 
@@ -293,7 +293,7 @@ class Worker:
 
     def _record(self, results: list[tuple[Delivery, Answer]]) -> bool:
         try:
-            with self.db.write() as tx:
+            with self.db.write(ahead=True) as tx:  # until it is on disk that a page was sent, a crash sends it again
                 outbox.record(tx, self.registry.outbox, results, self.clock.now())
         except Unavailable as error:
             log.error("results are kept until the database is back: %s", error)
