@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
 from sqlalchemy import update
 
 from quietshift.app.wire import load_tables
@@ -104,6 +105,30 @@ def test_a_changed_entry_is_told_with_exit_1(database: Path) -> None:
     done = run("journal", "verify", "--db", str(database))
     assert done.returncode == 1
     assert "was changed" in done.stdout
+
+
+def test_the_journal_without_a_command_is_listed(database: Path) -> None:
+    assert json.loads(run("journal", "-o", "json", "--db", str(database)).stdout) == json.loads(
+        run("journal", "list", "-o", "json", "--db", str(database)).stdout
+    )
+    assert "because 0" not in run("journal", "--limit", "2", QUIETSHIFT_DB=str(database)).stdout
+    assert run("journal", "verfiy", "--db", str(database)).returncode == 2
+
+
+def test_the_journal_is_asked_of_the_server_that_is_named_unless_a_database_is(database: Path, httpserver: HTTPServer) -> None:
+    act = {
+        "id": "01", "at": "2026-11-21T03:00:00Z", "actor": "user:bo", "act": "incident.noted", "subject": "incident:INC-7",
+        "why": "told by the server", "data": {}, "seq": 1,
+    }  # fmt: skip
+    whole = [{**act, "id": f"a{n}"} for n in range(500)]
+    for query, part in (({"limit": "500"}, whole), ({"limit": "100", "cursor": "a499"}, [act])):
+        httpserver.expect_request(
+            "/api/v1/journal", headers={"Authorization": "Bearer t0"}, query_string={**query, "subject": "incident:INC-7"}
+        ).respond_with_json(part)
+    server = {"QUIETSHIFT_URL": httpserver.url_for(""), "QUIETSHIFT_TOKEN": "t0"}
+    done = run("journal", "--subject", "incident:INC-7", "--limit", "600", "-o", "json", **server)
+    assert json.loads(done.stdout) == [*whole, act], done.stderr
+    assert "because 2" in run("journal", "--db", str(database), **server).stdout
 
 
 def test_an_erased_payload_leaves_the_journal_whole(database: Path) -> None:

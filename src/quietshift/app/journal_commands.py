@@ -1,10 +1,15 @@
-"""`quietshift journal`: what was done, and the proof of it. Reads the database itself, so it works when the server does not."""
+"""`quietshift journal`: what was done, and the proof of it.
+
+Reads the database itself, so it works when the server does not; the list alone is asked of a server, where one is named and no
+database is.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +17,11 @@ from quietshift.app.commands import setting_flags
 from quietshift.kernel.clock import SystemClock, rfc3339
 from quietshift.kernel.settings import Settings, load_settings
 from quietshift.kernel.terminal import output_option, show_json, show_table
+
+if TYPE_CHECKING:
+    from quietshift.kernel.journal import Entry
+
+_PART = 500  # as many as the API gives at once
 
 
 @contextmanager
@@ -31,12 +41,18 @@ def _open(flags: dict[str, str | None]) -> Iterator[tuple[Any, Settings]]:
         database.close()
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def journal(ctx: click.Context) -> None:
-    """What was done, by whom, why; and the proof of it."""
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(show)
+class _Listing(click.Group):
+    """Lists unless told otherwise: `journal -o json` is `journal list -o json`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, *self.get_help_option_names(ctx)):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Listing)
+def journal() -> None:
+    """What was done, by whom, why; and the proof of it. Without a command: list."""
 
 
 @journal.command("list")
@@ -45,25 +61,45 @@ def journal(ctx: click.Context) -> None:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @output_option
 def show(subject: str | None, limit: int, output: str, **flags: str | None) -> int:
-    """The newest acts, newest first."""
+    """The newest acts, newest first. Asks the server that QUIETSHIFT_URL names, unless --db or QUIETSHIFT_DB names a database."""
     from quietshift.kernel import journal as ground
 
-    with _open(flags) as (database, _), database.read() as tx:
-        found = ground.entries(tx, subject=subject, limit=limit)
+    if os.environ.get("QUIETSHIFT_URL") and not (flags.get("db") or {"QUIETSHIFT_DB", "QUIETSHIFT_DB_FILE"} & os.environ.keys()):
+        acts = _ask(subject, limit)
+    else:
+        with _open(flags) as (database, _), database.read() as tx:
+            acts = [_act(entry) for entry in ground.entries(tx, subject=subject, limit=limit)]
     if output == "json":
-        show_json(
-            [
-                {
-                    "id": e.id, "at": rfc3339(e.at), "actor": e.actor, "act": e.act, "subject": e.subject, "why": e.why,
-                    "data": e.data, "seq": e.seq,
-                }
-                for e in found
-            ]
-        )  # fmt: skip
+        show_json(acts)
         return 0
-    rows = [(rfc3339(e.at), e.actor, e.act, e.subject, "(erased)" if e.why is None else e.why) for e in found]
+    rows = [
+        (act["at"], act["actor"], act["act"], act["subject"], "(erased)" if act["why"] is None else act["why"]) for act in acts
+    ]
     show_table(("at", "who", "did", "to", "why"), rows, "nothing is on record")
     return 0
+
+
+def _act(entry: Entry) -> dict[str, Any]:
+    """As the API gives it."""
+    return {
+        "id": entry.id, "at": rfc3339(entry.at), "actor": entry.actor, "act": entry.act, "subject": entry.subject,
+        "why": entry.why, "data": entry.data, "seq": entry.seq,
+    }  # fmt: skip
+
+
+def _ask(subject: str | None, limit: int) -> list[dict[str, Any]]:
+    from quietshift.kernel.client import connect
+
+    server = connect()
+    acts: list[dict[str, Any]] = []
+    while len(acts) < limit:
+        wanted = min(limit - len(acts), _PART)
+        params = {"subject": subject, "limit": wanted, "cursor": acts[-1]["id"] if acts else None}
+        part = server.get("/api/v1/journal", {key: value for key, value in params.items() if value is not None})
+        acts += part
+        if len(part) < wanted:
+            break
+    return acts
 
 
 @journal.command()
