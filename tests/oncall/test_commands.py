@@ -137,6 +137,26 @@ def test_wrong_use_exits_2_and_says_how(ops, arguments, words):
     assert words in result.stderr
 
 
+def test_a_date_is_the_midnight_that_begins_it(ops):
+    arguments = ("shifts", "--ops", ops, "--schedule", "storage-backup", "-o", "json")
+    utc = run(*arguments, "--from", "2026-05-01", "--to", "2026-05-03")
+    assert utc.stdout == run(*arguments, "--from", "2026-05-01T00:00Z", "--to", "2026-05-03T00:00Z").stdout
+    assert len(json.loads(utc.stdout)) == 2
+    berlin = run(*arguments, "--from", "2026-05-02 Europe/Berlin", "--to", "2026-05-03")
+    assert json.loads(berlin.stdout)[0]["start"] == "2026-05-01T22:00:00Z"
+
+
+def test_without_a_catalog_schedules_are_taken_at_their_word_and_still_read_strictly(ops):
+    arguments = ("who", "--ops", ops, "--schedule", "storage", "--at", "2026-03-29T02:30:00Z", "-o", "json")
+    expected = run(*arguments).stdout
+    (ops / "catalog" / "all.yaml").unlink()
+    assert isinstance(run(*arguments).exception, ConfigError), "a catalog that knows nobody"
+    (ops / "catalog").rmdir()
+    assert run(*arguments).stdout == expected != ""
+    (ops / "oncall" / "all.yaml").write_text(SCHEDULES.replace("timeZone", "timezone"))
+    assert isinstance(run(*arguments).exception, ConfigError)
+
+
 def test_a_broken_directory_is_told_with_file_and_line(ops):
     (ops / "oncall" / "all.yaml").write_text(SCHEDULES.replace("Europe/Berlin", "Mars"))
     result = run("who", "--ops", ops)

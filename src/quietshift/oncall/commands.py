@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,9 @@ ops_option = click.option("--ops", type=click.Path(path_type=Path), help="Read t
 
 
 def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
-    """The instant of RFC 3339 text, or of a local time and its zone. What is none is a usage error."""
+    """The instant of RFC 3339 text, of a local time and its zone, or the midnight that begins a date (UTC, unless a zone is
+    named behind it). What is none is a usage error."""
+    from datetime import date
     from zoneinfo import ZoneInfo
 
     from quietshift.oncall.config import moment
@@ -28,6 +31,8 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> da
         return None
     text, _, name = value.strip().partition(" ")
     try:
+        with suppress(ValueError):
+            text = f"{date.fromisoformat(text)}T00:00" if name else f"{date.fromisoformat(text)}T00:00Z"
         found = moment(text, zone_of(name) if name else ZoneInfo("UTC"))
         if not name and datetime.fromisoformat(text).tzinfo is None:
             raise ValueError(f"{text} has no zone: add Z, an offset like +01:00, or a zone like ' Europe/Berlin'")
@@ -121,13 +126,17 @@ def _ask(path: str, params: dict[str, str]) -> Any:
 
 
 def _read(ops: Path) -> tuple[Oncall, Catalog]:
-    """The schedules and the catalog of an ops directory. Raises ConfigError with every error found in them."""
+    """The schedules and the catalog of an ops directory. Raises ConfigError with every error found in them.
+
+    Where there is no catalog at all, schedules are taken at their word: who is on does not depend on it (`check` misses it).
+    """
     from quietshift.catalog import config as catalog_config
     from quietshift.catalog.model import Catalog
     from quietshift.kernel.ops import read
     from quietshift.oncall import config
     from quietshift.oncall.model import Oncall
 
-    loaded, problems = read(ops, [catalog_config.part, config.part], whole=False)
+    parts = [catalog_config.part, config.part] if (ops / "catalog").is_dir() else [config.part, catalog_config.part]
+    loaded, problems = read(ops, parts, whole=False)
     problems.raise_errors()
     return loaded.get(Oncall), loaded.get(Catalog)

@@ -26,12 +26,15 @@ _SHAPES = {
 
 
 def part(files: OpsFiles, loaded: Loaded, problems: Problems) -> Oncall:
-    """The schedules' part of the ops directory; the catalog has to be loaded before."""
-    return load(files.of(API_VERSION, KIND), problems, loaded.get(Catalog))
+    """The schedules' part of the ops directory. The people and groups they name are looked up in the catalog, if it is loaded."""
+    return load(files.of(API_VERSION, KIND), problems, loaded.get(Catalog) if loaded.has(Catalog) else None)
 
 
-def load(documents: list[Node], problems: Problems, catalog: Catalog) -> Oncall:
-    """The schedules of these documents, all of kind Schedule. What is wrong goes to `problems`, with its place."""
+def load(documents: list[Node], problems: Problems, catalog: Catalog | None) -> Oncall:
+    """The schedules of these documents, all of kind Schedule. What is wrong goes to `problems`, with its place.
+
+    catalog: who there is; None where that is not asked.
+    """
     schedules: dict[str, Schedule] = {}
     for document in documents:
         schedule = _schedule(document, catalog)
@@ -46,7 +49,7 @@ def load(documents: list[Node], problems: Problems, catalog: Catalog) -> Oncall:
     return Oncall(MappingProxyType(schedules))
 
 
-def _schedule(document: Node, catalog: Catalog) -> Schedule | None:
+def _schedule(document: Node, catalog: Catalog | None) -> Schedule | None:
     """The schedule, or None where it has no name, zone or owner to stand on."""
     top = document.fields("apiVersion", "kind", "metadata", "spec")
     meta = top["metadata"].fields("name", "description", "labels", "annotations")
@@ -77,25 +80,27 @@ def _schedule(document: Node, catalog: Catalog) -> Schedule | None:
     )
 
 
-def _owner(node: Node, catalog: Catalog) -> Ref | None:
+def _owner(node: Node, catalog: Catalog | None) -> Ref | None:
     if not node.required():
         return None
     ref = node.parsed(lambda text: Ref.parse(text, "group"), None)
-    if ref is not None and catalog.group(ref) is None:
+    if catalog is not None and ref is not None and catalog.group(ref) is None:
         node.error(f"{ref} is not in the catalog" if ref.kind == "group" else f"has to be a Group, not {ref}")
     return ref
 
 
-def _user(node: Node, catalog: Catalog) -> str:
+def _user(node: Node, catalog: Catalog | None) -> str:
     """The user's id as the catalog writes it; empty where the catalog does not know the person."""
     text = node.required()
+    if catalog is None:
+        return text
     user = catalog.user(text)
     if text and user is None:
         node.error(f"the catalog has no User {text!r}")
     return user.id if user else ""
 
 
-def _layers(node: Node, catalog: Catalog) -> tuple[Layer, ...]:
+def _layers(node: Node, catalog: Catalog | None) -> tuple[Layer, ...]:
     found: list[Layer] = []
     names: set[str] = set()
     for item in node.items():
@@ -194,7 +199,7 @@ def _until(text: str) -> int:
     return DAY if text == "24:00" else _time(text)
 
 
-def _override(node: Node, zone: ZoneInfo, catalog: Catalog) -> Override | None:
+def _override(node: Node, zone: ZoneInfo, catalog: Catalog | None) -> Override | None:
     fields = node.fields("user", "start", "end")
     user = _user(fields["user"], catalog)
     start, end = (
