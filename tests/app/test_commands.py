@@ -54,6 +54,26 @@ def test_check_is_content_with_the_example(ops: Path) -> None:
     assert "no errors, no warnings" in done.stderr
 
 
+def test_check_prints_the_routing_tree_on_demand(ops: Path) -> None:
+    done = run("check", "--tree", str(ops))
+    assert done.returncode == 0
+    first, second, *_ = done.stdout.splitlines()
+    assert "every alert -> unrouted (pages by policy unrouted); by alertname, service; group_wait 10s" in first
+    assert '├─ {service=~"checkout|ledger"} -> payments (pages by policy payments)' in second
+    (ops / "alertmanager.yml").write_text("route: {}")
+    refused = run("check", "--tree", str(ops))
+    assert refused.returncode == 1
+    assert "every alert" not in refused.stdout
+
+
+def test_check_warns_of_a_route_that_no_alert_comes_to(ops: Path) -> None:
+    path = ops / "alertmanager.yml"
+    path.write_text(path.read_text().replace("routes:\n", "routes:\n    - receiver: web\n", 1))
+    done = run("check", str(ops))
+    assert done.returncode == 0
+    assert 'alertmanager.yml:11: warning: route {service=~"checkout|ledger"}: no alert comes here' in done.stdout
+
+
 @pytest.mark.parametrize(
     ("file", "find", "put", "expected"),
     [
@@ -76,6 +96,15 @@ def test_check_names_file_and_line_of_each_cross_reference(ops: Path, file: str,
     told = [finding for finding in done.stdout.splitlines() if expected in finding]
     assert told, done.stdout
     assert told[0].startswith(f"{file}:{line}: ")
+
+
+def test_check_says_once_that_the_routes_are_missing(ops: Path) -> None:
+    (ops / "alertmanager.yml").unlink()
+    done = run("check", str(ops))
+    assert done.returncode == 1
+    assert [line for line in done.stdout.splitlines() if line.startswith("alertmanager.yml")] == [
+        "alertmanager.yml: is missing: it says where alerts go (quietshift init DIR makes an example)"
+    ]
 
 
 def test_check_reads_the_environment_and_names_a_missing_directory(ops: Path, tmp_path: Path) -> None:

@@ -145,6 +145,14 @@ def test_abused_headers_are_answered(standing: Server, headers: dict[str, str]) 
         sound(ask(standing.url + path, "POST", b"[]", headers=headers, timeout=10), f"POST {path} {headers!r:.80}")
 
 
+def test_a_page_of_another_site_cannot_reload(standing: Server) -> None:
+    assert ask(f"{standing.url}/-/reload", "POST").status == 200
+    for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert ask(f"{standing.url}/-/reload", "POST", headers=headers).status == 401
+        allowed = {**headers, "Authorization": f"Bearer {standing.token}"}
+        assert ask(f"{standing.url}/-/reload", "POST", headers=allowed).status == 200
+
+
 def test_headers_without_end_are_cut_off(standing: Server) -> None:
     """50 MB of one header: the server stops reading, and does not keep them."""
     with socket.create_connection(("127.0.0.1", standing.port), timeout=20) as peer:

@@ -222,10 +222,12 @@ class Server:
             await answer(send, 404, {"title": "Not found", "status": 404, "detail": f"there is no {path}"})
 
     def _who_reloads(self, scope: Scope) -> str | None:
-        """Whoever uses a server that only this machine reaches, or who has a token of scope admin; None for others."""
-        header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        admin = self.app.admin(header.decode("latin-1")) if self.app is not None else None
-        return admin or ("anonymous" if self.settings.intake_open else None)
+        """Whoever uses a server that only this machine reaches, except by a page of another site, or who has a token of scope
+        admin; None for others."""
+        headers = dict(scope["headers"])
+        admin = self.app.admin(headers.get(b"authorization", b"").decode("latin-1")) if self.app is not None else None
+        foreign = b"origin" in headers or headers.get(b"sec-fetch-site", b"none") not in (b"same-origin", b"none")
+        return admin or ("anonymous" if self.settings.intake_open and not foreign else None)
 
 
 async def answer(send: Send, status: int, body: bytes | dict[str, Any], content_type: str = "application/json") -> None:
