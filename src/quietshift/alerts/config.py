@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from quietshift.alerts import labels, matchers, receivers, secrets
+from quietshift.alerts import labels, lint, matchers, receivers, secrets
 from quietshift.alerts.intervals import Interval, load_span
 from quietshift.alerts.matchers import Matcher, Matchers
 from quietshift.alerts.model import AlertsConfig, Desk, InhibitRule, Receiver, Route
@@ -174,6 +174,7 @@ def _inhibit_rule(node: Node) -> InhibitRule:
         _conditions(f["source_match"], f["source_match_re"], f["source_matchers"]),
         _conditions(f["target_match"], f["target_match_re"], f["target_matchers"]),
         tuple(f["equal"].texts()),
+        node.line,
     )
 
 
@@ -215,3 +216,5 @@ def _cross_check(config: AlertsConfig, tree: Node, section: Node) -> None:
     for receiver in config.receivers.values():
         if receiver.name and receiver.name not in used:
             section.problems.add(file, receiver.line, f"receiver {receiver.name!r} is used by no route", "warning")
+    for line, message in lint.findings(config) if not problems.errors else ():  # what is wrong was read as something else
+        problems.add(file, line, message, "warning")

@@ -40,6 +40,12 @@ class Matcher(msgspec.Struct, frozen=True, order=True):
             return value != self.value
         return compiled(self.value)(value) == (self.operator == "=~")
 
+    @property
+    def listed(self) -> frozenset[str] | None:
+        """The values that the condition names: all that fulfil it where it asks for equality, else all that do not. None where
+        they cannot be listed: a pattern that is more than words and alternatives."""
+        return alternatives(self.value) if self.is_regex else frozenset((self.value,))
+
     def __str__(self) -> str:
         escaped = self.value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
         return f'{self.name}{self.operator}"{escaped}"'
@@ -81,13 +87,19 @@ def route_order(m: Matcher) -> tuple[str, str, int]:
     return (m.name, m.value, ("=", "!=", "=~", "!~").index(m.operator))
 
 
+def alternatives(pattern: str) -> frozenset[str] | None:
+    """All texts that a pattern of plain words and `|` matches; None for any other."""
+    return frozenset(pattern.split("|")) if pattern.isascii() and _PLAIN.fullmatch(pattern) else None
+
+
 @functools.lru_cache(maxsize=4096)
 def compiled(pattern: str) -> Callable[[str], bool]:
     """Tells whether a whole text matches an RE2 pattern. Raises ValueError for what RE2 does not take."""
     if len(pattern) > MAX_PATTERN:
         raise ValueError(f"the regular expression is longer than {MAX_PATTERN} characters")
-    if _PLAIN.fullmatch(pattern) and pattern.isascii():
-        return frozenset(pattern.split("|")).__contains__
+    words = alternatives(pattern)
+    if words is not None:
+        return words.__contains__
     if pattern == ".+":
         return lambda value: bool(value) and "\n" not in value
     if pattern == ".*":

@@ -59,17 +59,25 @@ def alertmanager(flags: tuple[str, ...]) -> int:
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path), required=False)
-def check(directory: Path | None) -> int:
+@click.option("--tree", is_flag=True, help="Print the routing tree too, with the lines of alertmanager.yml.")
+def check(directory: Path | None, tree: bool) -> int:
     """Validate an ops DIRECTORY (default: QUIETSHIFT_OPS, else this one): every file, and what they say of each other.
 
-    Prints file:line: message for each finding; exits 1 if there is an error.
+    Prints file:line: message for each finding; exits 1 if there is an error. Warnings tell what is valid and has no effect:
+    routes that no alert comes to, receivers that nobody uses, inhibit rules that inhibit nothing.
     """
     import os
 
     from quietshift.app.parts import read_ops
 
     root = directory or Path(os.environ.get("QUIETSHIFT_OPS") or ".")
-    _, problems = read_ops(root)
+    loaded, problems = read_ops(root)
+    if tree and not problems.errors:
+        from quietshift.alerts.model import AlertsConfig
+        from quietshift.alerts.tree import draw
+
+        for line in draw(loaded.get(AlertsConfig)):
+            click.echo(line)
     for problem in [*problems.errors, *problems.warnings]:
         click.echo(str(problem))
     errors, warnings = len(problems.errors), len(problems.warnings)
