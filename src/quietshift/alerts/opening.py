@@ -48,6 +48,7 @@ class AlertsRoom:
         )
         self.intake = Intake(db, self.use, clock)
         self.listening_since: datetime | None = None  # when the door was opened: before, senders could not be heard
+        self._was_away = False
         self._alive: Connection | None = None
         registry.timer(GROUP_TIMER, partial(flush.flush_group, self.use))
         registry.timer(FORGET_TIMER, self.use.forget)
@@ -64,7 +65,7 @@ class AlertsRoom:
         now = self._clock.now()
         alone = self._alone()
         with self._db.write() as tx:
-            self.use.heard_since = self._hear(tx, alone, self.listening_since or now)
+            self.use.heard_since = self._hear(tx, alone, now)
             self.use.refresh(tx)
             tree = _tree(self.use.config())
             if get_meta(tx, TREE) != tree:
@@ -101,11 +102,24 @@ class AlertsRoom:
         return bool(alone)
 
     def _hear(self, tx: Tx, alone: bool, now: datetime) -> datetime:
+        """Since when senders are heard: a database without a past was never away, so since the door listens; else since now,
+        and `hear_anew` puts it off to the instant at which the door is open again."""
         known = get_meta(tx, HEARD_SINCE)
         if known is not None and not alone:
             return parse_rfc3339(known)
-        set_meta(tx, HEARD_SINCE, rfc3339(now))
-        return now
+        self._was_away = known is not None
+        since = now if self._was_away else self.listening_since or now
+        set_meta(tx, HEARD_SINCE, rfc3339(since))
+        return since
+
+    def hear_anew(self) -> None:
+        """The server is ready. After a break, silence means something again one full resolve_timeout from here."""
+        if not self._was_away:
+            return
+        with self._db.write() as tx:
+            since = self._clock.now()
+            set_meta(tx, HEARD_SINCE, rfc3339(since))
+        self.use.heard_since = since
 
 
 def _warm_up() -> None:

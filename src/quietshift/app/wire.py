@@ -50,6 +50,7 @@ class App:
             self._listener.start()
         self._beat()
         self.worker.start()
+        self.alerts.hear_anew()
 
     def _beat(self) -> None:
         from quietshift.paging import heartbeat
