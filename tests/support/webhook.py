@@ -112,7 +112,11 @@ class WebhookServer:
             disable_nagle_algorithm = True  # or each answer with a body waits 40 ms for the peer's ACK
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                length = int(self.headers.get("Content-Length", 0))
+                body = self.rfile.read(length)
+                if len(body) < length:  # its sender was killed while it sent: that is no request
+                    self.close_connection = True
+                    return
                 received_at = datetime.now(UTC)
                 path, _, query = self.path.partition("?")
                 answer = server._take(path)

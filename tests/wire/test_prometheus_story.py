@@ -88,7 +88,7 @@ def test_a_rule_that_fires_wakes_two_people_and_is_put_to_rest(
     assert [(entry["data"]["user"], entry["data"]["outcome"]) for entry in attempts] == [("ana", "accepted"), ("bo", "accepted")]
     assert all("250" in entry["why"] or entry["data"]["code"] == 250 for entry in attempts), "the mail server's own answer"
     fires, began = (next(entry["data"] for entry in story if entry["kind"] == kind) for kind in ("alert_firing", "opened"))
-    assert (fires["labels"]["job"], fires["labels"]["severity"]) == ("gitaly", "critical"), "the alert's labels are in the timeline"
+    assert (fires["labels"]["job"], fires["labels"]["severity"]) == ("gitaly", "critical"), "labels are told"
     assert began["group_labels"] == {"alertname": "GitErrors", "service": "gitaly"}, "and its group's"
     assert began["group_key"] == '{}:{alertname="GitErrors", service="gitaly"}'
     pages = ask(f"{server.url}/api/v1/incidents/{opened['id']}/pages", token=server.token).json
