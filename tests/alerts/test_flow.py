@@ -366,3 +366,14 @@ def test_what_is_over_is_forgotten_after_a_while(world):
     world.post({"host": "a"})
     world.run(130 * 3600 + 15)
     assert world.told()[-1][1] == "firing"
+
+
+def test_decisions_about_a_group_are_read_by_its_digest_in_their_order(world):
+    world.post({"host": "a", "start": 0, "end": 9000}, {"alertname": "Other", "host": "a", "start": 0, "end": 9000})
+    world.run(200)
+    key = '{}:{alertname="X"}'
+    found = rows(world, lambda tx: store.decisions(tx, key, "hook"))
+    assert [d.outcome for d in found] == ["told", "sent", "kept"]
+    assert [d.outcome for d in rows(world, lambda tx: store.decisions(tx, key, "hook", newest=1))] == ["kept"]
+    assert [d.outcome for d in rows(world, lambda tx: store.decisions(tx, key, "hook", until=found[0].at))] == ["told", "sent"]
+    assert rows(world, lambda tx: store.decisions(tx, key, "other")) == []

@@ -21,7 +21,7 @@ from quietshift.alerts.tables import (
     notification_log,
     silences,
 )
-from quietshift.kernel.clock import to_micros
+from quietshift.kernel.clock import EPOCH, to_micros
 from quietshift.kernel.db import Tx
 from quietshift.kernel.ids import new_id
 from quietshift.kernel.schema import counters, outbox
@@ -332,6 +332,27 @@ def note(
         "integration": integration, "outcome": outcome, "reason": reason[:2000], "detail": dict(detail),
     }
     tx.execute(insert(alert_decisions), row)
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """A row of alert_decisions: what was decided about a group, or what came of it, and why. See `note`."""
+
+    at: datetime
+    integration: str
+    outcome: str
+    reason: str
+    detail: Mapping[str, Any]
+
+
+def decisions(
+    tx: Tx, group_key: str, receiver: str, since: datetime = EPOCH, until: datetime | None = None, newest: int = 1000
+) -> list[Decision]:
+    """The newest decisions about a group of a receiver in a span of time, in their order."""
+    t = alert_decisions.c
+    of_group = select(alert_decisions).where(t.digest == digest(receiver, group_key), t.at >= since).order_by(t.id.desc())
+    statement = of_group.limit(newest) if until is None else of_group.where(t.at <= until).limit(newest)
+    found = [Decision(r.at, r.integration, r.outcome, r.reason, r.detail) for r in tx.execute(statement)]
+    return found[::-1]
 
 
 def forget(tx: Tx, now: datetime, retention_begins: datetime) -> None:

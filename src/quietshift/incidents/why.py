@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import select
 
@@ -14,7 +13,7 @@ from quietshift.alerts import labels as label_sets
 from quietshift.alerts import store as alerts_store
 from quietshift.alerts.matchers import Matchers, filter_matches
 from quietshift.alerts.model import AlertsConfig, Desk, Route
-from quietshift.alerts.tables import alert_decisions
+from quietshift.alerts.store import Decision
 from quietshift.incidents import store
 from quietshift.incidents.decide import person
 from quietshift.incidents.model import Incident, State, TimelineEntry
@@ -157,27 +156,13 @@ def _route_of(config: AlertsConfig, label_set: dict[str, str], incident: Inciden
 # -- inhibited, silenced, muted ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Decision:
-    """A row of alert_decisions: what the desk was told of a group, or not, and why."""
-
-    at: datetime
-    outcome: str
-    reason: str
-    detail: Mapping[str, Any]
+def _decisions(tx: Tx, group_key: str, receiver: str, since: datetime, until: datetime) -> list[Decision]:
+    """What the desk was told of a group, or not, and why."""
+    found = alerts_store.decisions(tx, group_key, receiver, since, until)
+    return [decision for decision in found if decision.integration.startswith("desk/")]
 
 
-def _decisions(tx: Tx, group_key: str, receiver: str, since: datetime, until: datetime) -> list[_Decision]:
-    t = alert_decisions.c
-    statement = (
-        select(alert_decisions)
-        .where(t.group_key == group_key, t.receiver == receiver, t.integration.like("desk/%"), t.at >= since, t.at <= until)
-        .order_by(t.id)
-    )
-    return [_Decision(r.at, r.outcome, r.reason, r.detail) for r in tx.execute(statement)]
-
-
-def _muted_hops(tx: Tx, decisions: Sequence[_Decision], fingerprint: str) -> list[Hop]:
+def _muted_hops(tx: Tx, decisions: Sequence[Decision], fingerprint: str) -> list[Hop]:
     """Whether the alert was inhibited, silenced or muted: the last time it was, and whether it was told after that."""
     muted = [(place, d) for place, d in enumerate(decisions) if fingerprint in d.detail.get("muted", {})]
     told = [place for place, d in enumerate(decisions) if d.outcome == "told" and fingerprint in d.detail.get("firing", ())]
