@@ -4,9 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from quietshift.alerts import usecases as alerts
+from quietshift.alerts.matchers import parse_matchers
+from quietshift.alerts.model import Silence
 from quietshift.incidents import usecases
 from quietshift.incidents.model import Severity, State, Verdict
-from quietshift.kernel import journal
+from quietshift.kernel import journal, queue, timers
 from quietshift.kernel.errors import Conflict, IllegalTransition
 from tests.stories.world import World
 
@@ -161,3 +164,32 @@ def test_every_verb_is_on_record(paged: World) -> None:
     assert [act for act in reversed(acts) if act[0].startswith("incident.")] == [
         ("incident.opened", "system"), ("incident.acknowledged", "user:ana"), ("incident.resolved", "user:ana"),
     ]  # fmt: skip
+
+
+def test_what_ends_under_a_long_silence_resolves_its_incident_all_the_same(paged: World) -> None:
+    """Longer than anything is remembered of what was told: else the next outage joins an incident that somebody has."""
+    paged.ack("ana")
+    matchers = parse_matchers('alertname="GitErrorBudgetBurn"')
+    silence = Silence("", matchers, paged.now, paged.now + timedelta(days=7), "ana", "known", paged.now)
+    with paged.app.db.write() as tx:
+        alerts.set_silence(tx, silence, "user:ana", paged.now)
+    paged.at("12:00").at("00:00")
+    assert paged.state is State.ACKNOWLEDGED
+    paged.resolve_alerts().at("00:10")
+    assert (paged.state, paged.incident.resolved_by) == (State.RESOLVED, "alerts")
+
+
+def test_an_older_incident_that_was_reopened_hears_of_its_group(paged: World) -> None:
+    paged.resolve_alerts().at("03:10").alert("GitErrorBudgetBurn", service="gitaly", instance="n1").expect_page("ana", within="1m")
+    paged.do(usecases.resolve, "ana")
+    older, newer = paged.incidents
+    options = {"ops": paged.app.ops.current, "settings": paged.app.settings}
+    with paged.app.db.write() as tx:
+        usecases.reopen(tx, older.id, "user:ana", paged.now, **options)
+    paged.until(paged.now).expect_page("ana")
+    paged.at("03:14").alert("GitErrorBudgetBurn", service="gitaly", instance="n2").at("03:18").resolve_alerts().at("03:30")
+    with paged.app.db.read() as tx:
+        assert timers.parked(tx) == []
+        assert [timer.error for timer in queue.waiting(tx) if timer.error] == []
+    assert [(one.id, one.state) for one in paged.incidents] == [(older.id, State.RESOLVED), (newer.id, State.RESOLVED)]
+    assert paged.incidents[0].resolved_by == "alerts"

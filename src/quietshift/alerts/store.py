@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, Table, and_, bindparam, case, delete, func, insert, select, text, update
+from sqlalchemy import Row, Select, Table, Text, and_, bindparam, case, delete, func, insert, select, text, type_coerce, update
 
 from quietshift.alerts.decide import Told
 from quietshift.alerts.labels import Labels, digest
@@ -355,9 +355,12 @@ def decisions(
     return found[::-1]
 
 
-def forget(tx: Tx, now: datetime, retention_begins: datetime) -> None:
-    """Drop what is past its time: told entries that expired, decisions and expired silences before the retention."""
-    tx.execute(delete(notification_log).where(notification_log.c.expires_at < now))
+def forget(tx: Tx, now: datetime, retention_begins: datetime, desk: str) -> None:
+    """Drop what is past its time: told entries that expired, decisions and expired silences before the retention. What the
+    incident desk believes to be firing is kept, however long it is muted: it has to hear of its end."""
+    t = notification_log.c
+    believed = and_(t.integration == desk, type_coerce(t.firing, Text) != "[]")
+    tx.execute(delete(notification_log).where(t.expires_at < now, ~believed))
     tx.execute(delete(alert_decisions).where(alert_decisions.c.id < new_id(retention_begins)[:10]))
     tx.execute(delete(silences).where(silences.c.ends_at < retention_begins))
 

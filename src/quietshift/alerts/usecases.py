@@ -179,7 +179,7 @@ class Alerting:
         """Drop alerts that have been over for a while and what is past its retention; once in a while."""
         store.take_turn(tx)
         self.hot.forget(store.delete_alerts(tx, now - self.keep_resolved))
-        store.forget(tx, now, now - self.retention)
+        store.forget(tx, now, now - self.retention, DESK)
         timers.schedule(tx, FORGET_TIMER, timer.subject, now + timedelta(minutes=15), now)
 
 

@@ -100,11 +100,11 @@ def get(tx: Tx, incident_id: int, *, lock: bool = False) -> Incident:
 
 
 def latest_of_group(tx: Tx, group: str, receiver: str) -> Incident | None:
-    """The newest incident of a group and receiver, locked; None where it never had one."""
+    """The open incident of a group and receiver, else its newest, locked; None where it never had one."""
     statement = (
         select(incidents)
         .where(incidents.c.group_ref == group, incidents.c.receiver == receiver)
-        .order_by(incidents.c.id.desc())
+        .order_by(incidents.c.state == State.RESOLVED, incidents.c.id.desc())  # an older one may have been reopened by hand
         .limit(1)
     )
     row = tx.execute(_locked(tx, statement)).one_or_none()
