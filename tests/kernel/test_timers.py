@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
-from quietshift.kernel import timers
+from quietshift.kernel import queue, timers
 from quietshift.kernel.clock import ManualClock
 from quietshift.kernel.db import Database, Tx, get_meta, set_meta
+from quietshift.kernel.errors import Unavailable
+from quietshift.kernel.schema import metadata
 from quietshift.kernel.timers import Timer
 
 SECOND = timedelta(seconds=1)
@@ -114,3 +122,87 @@ def test_a_kind_nobody_serves_waits_and_is_shown(db: Database, clock: ManualCloc
 @given(st.integers(1, 10_000))
 def test_backoff_grows_and_is_bounded(attempts: int) -> None:
     assert timers.backoff(attempts) <= timers.backoff(attempts + 1) <= timedelta(minutes=5)
+
+
+def test_a_full_disk_undoes_all_and_is_no_timer_s_fault(tmp_path: Path, clock: ManualClock) -> None:
+    db = Database.open(f"{tmp_path}/small.db")
+    metadata.create_all(db.raw_engine())
+    now = clock.now()
+    with db.write() as tx:
+        timers.schedule(tx, "little", "x", now - SECOND, now)
+        timers.schedule(tx, "much", "x", now, now)
+
+    def little(tx: Tx, timer: Timer, at: datetime) -> None:
+        set_meta(tx, "little", "done")
+
+    def much(tx: Tx, timer: Timer, at: datetime) -> None:
+        pages = tx.conn.exec_driver_sql("PRAGMA page_count").scalar_one()
+        tx.conn.exec_driver_sql(f"PRAGMA max_page_count={pages + 2}")
+        for n in range(100):
+            set_meta(tx, f"much-{n}", "x" * 500)
+
+    with pytest.raises(Unavailable):
+        timers.run_due(db, {"little": little, "much": much}, now)
+    with db.read() as tx:
+        assert get_meta(tx, "little") is None
+        assert [(timers.get(tx, kind, "x") or Timer("", "", "", now, {}, 9)).attempts for kind in ("little", "much")] == [0, 0]
+    db.close()
+
+
+def test_two_processes_that_need_each_other_s_timers_do_not_wait_in_a_circle(postgres_url: str, clock: ManualClock) -> None:
+    """As when an incident resolves whose escalation is due as well, and another process has it."""
+    now = clock.now()
+    both = threading.Barrier(2, timeout=10)
+    dbs = [Database.open(postgres_url), Database.open(postgres_url)]
+    metadata.create_all(dbs[0].raw_engine())
+    with dbs[0].write() as tx:
+        for age, (kind, subject) in enumerate([("desk", "1"), ("call", "2"), ("desk", "2"), ("call", "1")]):
+            timers.schedule(tx, kind, subject, now + (age - 9) * SECOND, now)
+
+    def desk(tx: Tx, timer: Timer, at: datetime) -> None:
+        if timer.attempts == 0:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both.wait()
+        timers.cancel(tx, "call", timer.subject)
+
+    def call(tx: Tx, timer: Timer, at: datetime) -> None:
+        pass
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(2):
+            done = [pool.submit(timers.run_due, db, {"desk": desk, "call": call}, now, 2) for db in dbs]
+            for one in done:
+                one.result(30)
+    with dbs[0].read() as tx:
+        assert queue.waiting(tx) == []
+    for db in dbs:
+        db.close()
+
+
+def test_who_has_the_turn_never_waits_for_a_row_of_who_waits_for_it(postgres_url: str, clock: ManualClock) -> None:
+    now = clock.now()
+    db = Database.open(postgres_url)
+    metadata.create_all(db.raw_engine())
+    asks = threading.Event()
+
+    def turn(tx: Tx) -> None:
+        asks.set()
+        tx.execute(text("SELECT pg_advisory_xact_lock(7)"))
+
+    def handler(tx: Tx, timer: Timer, at: datetime) -> None:
+        turn(tx)
+
+    with db.write() as tx:
+        timers.schedule(tx, "group", "1", now, now)
+    with ThreadPoolExecutor(1) as pool:
+        with db.write() as tx:
+            tx.execute(text("SELECT pg_advisory_xact_lock(7)"))
+            running = pool.submit(timers.run_due, db, {"group": timers.InTurn(turn, handler)}, now)
+            assert asks.wait(10)
+            timers.schedule(tx, "group", "1", now + SECOND, now)
+        assert running.result(10) == 0
+    with db.read() as tx:
+        waiting = timers.get(tx, "group", "1")
+        assert waiting is not None
+        assert (waiting.due_at, waiting.attempts) == (now + SECOND, 0)
+    db.close()

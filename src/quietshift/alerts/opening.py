@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 from sqlalchemy import Connection, text
 
-from quietshift.alerts import flush, senders
+from quietshift.alerts import flush, senders, store
 from quietshift.alerts.api import Opened
 from quietshift.alerts.hot import Hot
 from quietshift.alerts.intake import Intake
@@ -50,8 +50,8 @@ class AlertsRoom:
         self.listening_since: datetime | None = None  # when the door was opened: before, senders could not be heard
         self._was_away = False
         self._alive: Connection | None = None
-        registry.timer(GROUP_TIMER, partial(flush.flush_group, self.use))
-        registry.timer(FORGET_TIMER, self.use.forget)
+        registry.timer(GROUP_TIMER, timers.InTurn(store.take_turn, partial(flush.flush_group, self.use)))
+        registry.timer(FORGET_TIMER, timers.InTurn(store.take_turn, self.use.forget))
         for kind in senders.kinds(self.use):
             registry.sender(kind)
 

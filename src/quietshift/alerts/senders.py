@@ -11,7 +11,7 @@ from email.utils import getaddresses
 from functools import partial
 from pathlib import Path
 
-from quietshift.alerts import decide, flush
+from quietshift.alerts import decide, flush, store
 from quietshift.alerts.model import Email, HttpAccess, Integration, Webhook
 from quietshift.alerts.usecases import Alerting
 from quietshift.kernel.outbox import Answer, Delivery, OutboxKind
@@ -24,8 +24,8 @@ def kinds(use: Alerting) -> list[OutboxKind]:
     """What the outbox has to know to send notifications."""
     record = partial(flush.record, use)
     return [
-        OutboxKind("notify.webhook", partial(send_webhook, use), record, _delay, ATTEMPTS, threads=16),
-        OutboxKind("notify.email", partial(send_email, use), record, _delay, ATTEMPTS, threads=4),
+        OutboxKind("notify.webhook", partial(send_webhook, use), record, _delay, ATTEMPTS, threads=16, turn=store.take_turn),
+        OutboxKind("notify.email", partial(send_email, use), record, _delay, ATTEMPTS, threads=4, turn=store.take_turn),
     ]
 
 

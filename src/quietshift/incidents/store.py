@@ -99,15 +99,15 @@ def get(tx: Tx, incident_id: int, *, lock: bool = False) -> Incident:
     return _incident(row)
 
 
-def latest_of_group(tx: Tx, group: str, receiver: str) -> Incident | None:
-    """The open incident of a group and receiver, else its newest, locked; None where it never had one."""
+def latest_of_group(tx: Tx, group: str, receiver: str, *, lock: bool = True) -> Incident | None:
+    """The open incident of a group and receiver, else its newest; None where it never had one."""
     statement = (
         select(incidents)
         .where(incidents.c.group_ref == group, incidents.c.receiver == receiver)
         .order_by(incidents.c.state == State.RESOLVED, incidents.c.id.desc())  # an older one may have been reopened by hand
         .limit(1)
     )
-    row = tx.execute(_locked(tx, statement)).one_or_none()
+    row = tx.execute(_locked(tx, statement) if lock else statement).one_or_none()
     return None if row is None else _incident(row)
 
 

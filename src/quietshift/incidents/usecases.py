@@ -1,7 +1,7 @@
 """The verbs of an incident: each is part of one transaction. Load, decide, save; journal, timeline and the next timer with it.
 
-Timers and escalations are touched before the incident is locked: the engine takes them in that order too, so that on PostgreSQL
-an acknowledgement and a due timer wait for each other, and never both.
+The timer of a snooze is touched before the incident is locked, and the incident before its escalation, everywhere: so on
+PostgreSQL an acknowledgement and a due timer wait for each other, and never both.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def acknowledge(tx: Tx, incident_id: int, actor: str, now: datetime, *, why: str
     Raises NotFound, IllegalTransition where it is resolved.
     """
     timers.cancel(tx, SNOOZE_END, str(incident_id))
-    paging.stop(tx, incident_id, now, f"acknowledged by {decide.person(actor)}", by=actor)
     before = store.get(tx, incident_id, lock=True)
+    paging.stop(tx, incident_id, now, f"acknowledged by {decide.person(actor)}", by=actor)
     return apply(tx, before, Acknowledge(actor, _words(why)), now)[0]
 
 
@@ -88,8 +88,8 @@ def resolve(
 ) -> Incident:
     """It is over, a person says so; its alerts may still fire. Paging stops. Raises NotFound, IllegalTransition, Invalid."""
     timers.cancel(tx, SNOOZE_END, str(incident_id))
-    paging.stop(tx, incident_id, now, f"resolved by {decide.person(actor)}", by=actor)
     before = store.get(tx, incident_id, lock=True)
+    paging.stop(tx, incident_id, now, f"resolved by {decide.person(actor)}", by=actor)
     said = parse_verdict(verdict) if verdict else None
     firing = store.firing_counts(tx, [incident_id])[incident_id]
     return apply(tx, before, Resolve(actor, _words(why), said, firing), now)[0]
@@ -101,8 +101,8 @@ def snooze(tx: Tx, incident_id: int, actor: str, until: datetime, now: datetime,
     Raises NotFound, IllegalTransition where it is resolved, Invalid for an instant that is past or too far.
     """
     timers.schedule(tx, SNOOZE_END, str(incident_id), until, now)
-    paging.stop(tx, incident_id, now, f"snoozed by {decide.person(actor)} until {rfc3339(until)}", by=actor)
     before = store.get(tx, incident_id, lock=True)
+    paging.stop(tx, incident_id, now, f"snoozed by {decide.person(actor)} until {rfc3339(until)}", by=actor)
     return apply(tx, before, Snooze(actor, _words(why), until=until), now)[0]
 
 
@@ -194,6 +194,9 @@ def record_step(
 def on_group(tx: Tx, timer: Timer, now: datetime, *, ops: Loaded, settings: Settings) -> None:
     """Handler of `incidents.group`: a group reports its alerts; an incident is opened, joined, reopened or resolved by it."""
     report = desk.report(timer.payload)
+    seen = store.latest_of_group(tx, report.group, report.receiver, lock=False)
+    if seen is not None:
+        timers.hold(tx, SNOOZE_END, str(seen.id))
     latest = store.latest_of_group(tx, report.group, report.receiver)
     known = store.alerts(tx, latest.id) if latest else []
     decision = decide.on_group(latest, known, report, now, settings.reopen_within)

@@ -64,14 +64,20 @@ class Tx:
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
-        """A part that can fail alone: on an exception its rows and its announcements are undone, and it is raised again."""
+        """A part that can fail alone: on an exception its rows and its announcements are undone, and it is raised again.
+
+        Raises Unavailable where the whole transaction is gone: SQLite undoes it when the disk is full.
+        """
         lists: tuple[list[Any], ...] = (self._after, self._topics, self._dues, self.born_leased)
         marks = [len(part) for part in lists]
         nested = self.conn.begin_nested()
         try:
             yield
         except BaseException:
-            nested.rollback()
+            try:
+                nested.rollback()
+            except sa_exc.DBAPIError as gone:
+                raise Unavailable(f"the database has given the transaction up: {_first_line(gone)}") from gone
             for part, mark in zip(lists, marks, strict=True):
                 del part[mark:]
             raise

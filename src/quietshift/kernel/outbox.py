@@ -63,6 +63,7 @@ class OutboxKind:
     send: outside any transaction, on one of this kind's `threads`; raises nothing it can answer.
     record: stores the answer, in the transaction that marks the row; delivery.final tells whether it was the last attempt.
     delay: how long to wait after so many attempts; max_attempts: how many there are.
+    turn: what `record` waits for that others share; taken before any row is locked, see timers.InTurn.
     """
 
     kind: str
@@ -72,6 +73,7 @@ class OutboxKind:
     max_attempts: int = 12
     threads: int = 4
     lease: timedelta = field(default=LEASE)
+    turn: Callable[[Tx], None] | None = None
 
 
 def enqueue(
@@ -159,6 +161,9 @@ def record(
 
     A row whose result cannot be recorded is parked; where it is the store that cannot, nothing is, and all are kept by the caller.
     """
+    for turn in {kinds[delivery.kind].turn for delivery, _ in results}:
+        if turn is not None:
+            turn(tx)
     for delivery, answer in results:
         row = tx.execute(
             select(outbox.c.state).where(outbox.c.id == delivery.id, outbox.c.fence == delivery.fence)

@@ -9,19 +9,22 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import OperationalError
 
 from quietshift.kernel.db import Database, Tx
+from quietshift.kernel.errors import Unavailable
 from quietshift.kernel.ids import new_id
 from quietshift.kernel.schema import timers
 
 log = logging.getLogger("quietshift.timers")
 BATCH = 100
+CONTENDED = {"40001", "40P01", "55P03"}  # PostgreSQL: serialization failure, deadlock, lock timeout: nobody's fault, try again
 MAX_ATTEMPTS = 10
 
 
@@ -41,6 +44,18 @@ class TimerHandler(Protocol):
     """Does what is due, in the transaction given. It may set the same timer again."""
 
     def __call__(self, tx: Tx, timer: Timer, now: datetime) -> None: ...
+
+
+@dataclass(frozen=True)
+class InTurn:
+    """A handler that waits for a turn which many share. turn: takes it, before any row is locked; so its timers can be run
+    many at once on PostgreSQL too, and nobody who has the turn waits for a row of theirs."""
+
+    turn: Callable[[Tx], None]
+    handler: TimerHandler
+
+    def __call__(self, tx: Tx, timer: Timer, now: datetime) -> None:
+        self.handler(tx, timer, now)
 
 
 def schedule(
@@ -64,6 +79,12 @@ def cancel(tx: Tx, kind: str, subject: str) -> bool:
     return gone.rowcount > 0
 
 
+def hold(tx: Tx, kind: str, subject: str) -> None:
+    """Let nobody else take or change this timer before the transaction ends, where it is set."""
+    if tx.dialect == "postgresql":
+        tx.execute(select(timers.c.id).where(timers.c.kind == kind, timers.c.subject == subject).with_for_update())
+
+
 def get(tx: Tx, kind: str, subject: str) -> Timer | None:
     """The timer as it is set now; None where there is none."""
     row = tx.execute(select(timers).where(timers.c.kind == kind, timers.c.subject == subject)).one_or_none()
@@ -79,37 +100,83 @@ def next_due(tx: Tx) -> datetime | None:
 def run_due(
     db: Database, handlers: Mapping[str, TimerHandler], now: datetime, limit: int = BATCH, budget: float = math.inf
 ) -> int:
-    """Run timers due at `now`, oldest first, in one transaction; returns how many were taken (limit: there may be more).
+    """Run timers due at `now`, oldest first; returns how many were taken (limit: there may be more).
 
-    budget: seconds after which the transaction begins no further one, for others wait for their turn to write.
+    budget: seconds after which a transaction begins no further one, for others wait for their turn to write.
+
+    On SQLite, where there is one writer, in one transaction. On PostgreSQL a transaction that held many rows would wait for
+    one that holds others and waits for it: each runs in its own, those of an InTurn together.
     """
+    if db.dialect == "postgresql":
+        return _run_units(db, handlers, now, limit, budget)
     with db.write() as tx:
-        statement = (
-            select(timers)
-            .where(timers.c.due_at <= now, timers.c.parked_at.is_(None))
-            .order_by(timers.c.due_at, timers.c.id)
-            .limit(limit)
-        )
-        if tx.dialect == "postgresql":
-            statement = statement.with_for_update(skip_locked=True)
-        due = [_timer(row) for row in tx.execute(statement)]
-        if not due:
-            return 0
-        try:  # together, as nearly always; if one fails, each by itself
-            with tx.savepoint():
-                ends = time.monotonic() + budget
-                for timer in due:
-                    if time.monotonic() > ends:
-                        return limit
-                    _run(tx, handlers, timer, now)
-        except Exception:
+        due = _due(tx, now, limit)
+        return len(due) if _run_together(tx, handlers, due, now, budget) else limit
+
+
+def _run_units(db: Database, handlers: Mapping[str, TimerHandler], now: datetime, limit: int, budget: float) -> int:
+    with db.read() as tx:
+        units: dict[str, list[Timer]] = {}
+        for timer in _due(tx, now, limit):
+            units.setdefault(timer.kind if isinstance(handlers.get(timer.kind), InTurn) else timer.id, []).append(timer)
+    taken = 0
+    for unit in units.values():
+        try:
+            with db.write() as tx:
+                handler = handlers.get(unit[0].kind)
+                if isinstance(handler, InTurn):
+                    handler.turn(tx)
+                due = _due(tx, now, limit, of=unit)
+                whole = _run_together(tx, handlers, due, now, budget)
+        except Unavailable as error:
+            if not _contended(error.__cause__):
+                raise
+            log.warning("timers wait for others: %s", error, extra={"kind": unit[0].kind})
+        else:
+            taken += len(due) if whole else limit
+    return min(taken, limit)
+
+
+def _due(tx: Tx, now: datetime, limit: int, of: Sequence[Timer] | None = None) -> list[Timer]:
+    """The oldest due timers. of: those among these that nobody else has taken, and locked."""
+    statement = (
+        select(timers)
+        .where(timers.c.due_at <= now, timers.c.parked_at.is_(None))
+        .order_by(timers.c.due_at, timers.c.id)
+        .limit(limit)
+    )
+    if of is not None:
+        statement = statement.where(timers.c.id.in_([timer.id for timer in of])).with_for_update(skip_locked=True)
+    return [_timer(row) for row in tx.execute(statement)]
+
+
+def _run_together(tx: Tx, handlers: Mapping[str, TimerHandler], due: list[Timer], now: datetime, budget: float) -> bool:
+    """Whether none was left for the next transaction."""
+    if not due:
+        return True
+    try:  # together, as nearly always; if one fails, each by itself
+        with tx.savepoint():
+            ends = time.monotonic() + budget
             for timer in due:
-                try:
-                    with tx.savepoint():
-                        _run(tx, handlers, timer, now)
-                except Exception as error:
-                    _failed(tx, timer, error, now)
-    return len(due)
+                if time.monotonic() > ends:
+                    return False
+                _run(tx, handlers, timer, now)
+    except Exception as problem:
+        if isinstance(problem, Unavailable) or _contended(problem):
+            raise
+        for timer in due:
+            try:
+                with tx.savepoint():
+                    _run(tx, handlers, timer, now)
+            except Exception as error:
+                if isinstance(error, Unavailable) or _contended(error):
+                    raise
+                _failed(tx, timer, error, now)
+    return True
+
+
+def _contended(error: BaseException | None) -> bool:
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) in CONTENDED
 
 
 def _run(tx: Tx, handlers: Mapping[str, TimerHandler], timer: Timer, now: datetime) -> None:

@@ -191,13 +191,16 @@ class Worker:
 
     def _timer_loop(self) -> None:
         def turn() -> datetime | None:
+            done = 0
             while not self._stop.is_set():
                 self._rounds["timers"].stamp()
                 done = timers.run_due(self.db, self.registry.timers, self.clock.now(), budget=TIMER_BUDGET)
                 if done < timers.BATCH:
                     break
             with self.db.read() as tx:
-                return timers.next_due(tx)
+                due = timers.next_due(tx)
+            # what is due and was not to be had is being run by somebody else
+            return due if due is None or done else max(due, self.clock.now() + timedelta(milliseconds=50))
 
         self._loop("timers", self._timer_alarm, turn)
 
