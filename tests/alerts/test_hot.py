@@ -5,6 +5,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from quietshift.alerts import store
 from quietshift.alerts.intake import Intake
@@ -176,6 +177,58 @@ def test_what_cannot_be_stored_is_answered_503_and_taken_when_it_is_sent_again(w
     assert set(on_disk(world)) == {"old", "new"}
     # while nothing could be stored nobody could be heard: silence until then means nothing
     assert {a["labels"]["host"] for a in world.listed()} == {"old", "new"}
+
+
+def test_after_an_outage_of_the_store_nothing_resolves_before_its_sender_can_be_heard(world, intake):
+    """The timers have the store back before any sender repeats what it was not answered."""
+    world.post({"host": "a", "start": 0, "end": 240})
+    world.run(20)
+    with world.db.write() as tx:
+        tx.conn.exec_driver_sql("PRAGMA max_page_count = 1")
+    world.clock.advance(timedelta(seconds=600))
+    reports, _ = absorb(world, {"host": "a", "start": 0, "end": 860, "annotations": {"summary": "x" * 200_000}})
+    (problem,) = submit(intake, reports)
+    assert isinstance(problem, Unavailable)
+    with world.db.write() as tx:
+        tx.conn.exec_driver_sql("PRAGMA max_page_count = 1000000")
+    world.run(700)
+    assert [status for _, status, _, _ in world.told()] == ["firing"]
+    world.run(1100)
+    assert [status for _, status, _, _ in world.told()] == ["firing", "resolved"]  # it was not repeated in all that time
+
+
+def test_a_request_that_cannot_be_stored_stands_alone(world, intake, monkeypatch):
+    entered, gate = threading.Event(), threading.Event()
+    receive = world.room.use.receive
+
+    def held(tx: Tx, reports, now):
+        receive(tx, reports, now)
+        entered.set()
+        assert gate.wait(5)
+
+    monkeypatch.setattr(world.room.use, "receive", held)
+    answers: dict[str, object] = {}
+    finished = threading.Semaphore(0)
+
+    def send(host: str, annotation: str = "") -> None:
+        reports, _ = absorb(world, {"host": host})
+        reports = [structs.replace(r, alert=structs.replace(r.alert, annotations={"a": annotation})) for r in reports]
+
+        def done(problem):
+            answers[host] = problem
+            finished.release()
+
+        intake.submit(reports, done)
+
+    send("first")
+    assert entered.wait(5)
+    for host, annotation in (("b", ""), ("bad", chr(0xD800)), ("c", "")):  # half a character
+        send(host, annotation)
+    gate.set()
+    for _ in range(4):
+        assert finished.acquire(timeout=10)
+    assert {host: problem is None for host, problem in answers.items()} == {"first": True, "b": True, "bad": False, "c": True}
+    assert set(on_disk(world)) == {"first", "b", "c"}
 
 
 def test_requests_that_come_during_a_commit_are_committed_together(world, intake, monkeypatch):

@@ -72,25 +72,31 @@ class Intake:
     def _run(self) -> None:
         while batch := self._take():
             problem = self._store([report for reports, _ in batch for report in reports])
+            if len(batch) > 1 and problem is not None and not isinstance(problem, Unavailable):
+                for reports, done in batch:  # one of them cannot be stored: the others can
+                    done(self._store(reports))
+                continue
             for _, done in batch:
                 done(problem)
 
-    def _store(self, reports: list[Reported]) -> QuietshiftError | None:
+    def _store(self, reports: Sequence[Reported]) -> QuietshiftError | None:
+        """None, or why not: Unavailable where it is the store's fault, else that of what is to be stored."""
         try:
             with self._db.write() as tx:
                 now = self._clock.now()
                 if self._broken:  # senders could not be heard until now: their silence means nothing
                     self._use.heard_since = now
                 self._use.receive(tx, reports, now)
-        except QuietshiftError as error:
-            problem: QuietshiftError = error
+        except Unavailable as error:
             log.error("alerts could not be stored, senders are asked to repeat them: %s", error)
-        except Exception:
+            self._use.heard_since = self._clock.now()  # timers may have the store back before any sender has
+            self._broken = True
+            problem: QuietshiftError = error
+        except Exception as error:
             log.exception("alerts could not be stored, senders are asked to repeat them")
-            problem = Unavailable("the alerts could not be stored; send them again")
+            problem = QuietshiftError(f"the alerts could not be stored ({type(error).__name__}); send them again")
         else:
             self._broken = False
             return None
-        self._broken = True
         self._use.hot.invalidate()
         return problem

@@ -21,6 +21,7 @@ from quietshift.alerts.usecases import FORGET_TIMER, GROUP_TIMER, Alerting
 from quietshift.kernel import timers
 from quietshift.kernel.clock import Clock, parse_rfc3339, rfc3339
 from quietshift.kernel.db import Database, Tx, get_meta, set_meta
+from quietshift.kernel.live import DEAF, Committed
 from quietshift.kernel.registries import Registry
 
 log = logging.getLogger("quietshift.alerts")
@@ -50,6 +51,7 @@ class AlertsRoom:
         self.listening_since: datetime | None = None  # when the door was opened: before, senders could not be heard
         self._was_away = False
         self._alive: Connection | None = None
+        self._unsubscribe: Callable[[], None] = lambda: None
         registry.timer(GROUP_TIMER, timers.InTurn(store.take_turn, partial(flush.flush_group, self.use)))
         registry.timer(FORGET_TIMER, timers.InTurn(store.take_turn, self.use.forget))
         for kind in senders.kinds(self.use):
@@ -73,12 +75,14 @@ class AlertsRoom:
                 set_meta(tx, TREE, tree)
             if timers.get(tx, FORGET_TIMER, "all") is None:
                 timers.schedule(tx, FORGET_TIMER, "all", now + timedelta(minutes=15), now)
+        self._unsubscribe = self._db.live.subscribe(self._deaf)
         self.intake.start()
         threading.Thread(target=_warm_up, name="qs-warm-up", daemon=True).start()
 
     def stop(self) -> None:
         """Store what was taken in, and let go."""
         self.intake.stop()
+        self._unsubscribe()
         if self._alive is not None:
             self._alive.close()
             self._alive = None
@@ -89,6 +93,11 @@ class AlertsRoom:
         with self._db.write() as tx:
             self.use.regroup(tx, self._clock.now())
             set_meta(tx, TREE, _tree(self.use.config()))
+
+    def _deaf(self, message: Committed) -> None:
+        """While PostgreSQL cannot be reached nobody can be heard, through whichever process: their silence means nothing."""
+        if DEAF in message.topics:
+            self.use.heard_since = self._clock.now()
 
     def _alone(self) -> bool:
         """Whether no other process was taking in alerts until now: then nobody could be heard."""

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 Dialect = Literal["sqlite", "postgresql"]
 FIRST_NUMBER = 1000
 BUSY_SECONDS = 10.0
+# PostgreSQL: a process that stands still in the middle of a transaction, or a machine that is cut off, holds up all others with
+# the locks it has. Its transaction is undone after IDLE_SECONDS; nobody waits for a lock longer than LOCK_SECONDS.
+IDLE_SECONDS = 15.0
+LOCK_SECONDS = 20.0
+_AWAY = (sa_exc.OperationalError, sa_exc.InterfaceError, sa_exc.InternalError, sa_exc.TimeoutError)  # Internal: session ended
 
 
 class Tx:
@@ -209,7 +214,7 @@ class Database:
                     message = tx.announcement
                     if message and self.dialect == "postgresql":
                         conn.exec_driver_sql("SELECT pg_notify('quietshift', %s)", (message.encode(self.process),))
-            except (sa_exc.OperationalError, sa_exc.InterfaceError, sa_exc.TimeoutError) as error:
+            except _AWAY as error:
                 raise Unavailable(f"the database cannot take it now: {_first_line(error)}") from error
         for call in tx._after:
             call()
@@ -224,7 +229,7 @@ class Database:
         try:
             with self._reader.connect() as conn, conn.begin():
                 yield Tx(self, conn)
-        except (sa_exc.OperationalError, sa_exc.InterfaceError, sa_exc.TimeoutError) as error:
+        except _AWAY as error:
             raise Unavailable(f"the database cannot be read now: {_first_line(error)}") from error
 
     def close(self) -> None:
@@ -297,6 +302,17 @@ def _postgres(url: URL, pool_size: int) -> tuple[Engine, Engine]:
             url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=BUSY_SECONDS, pool_pre_ping=True,
             connect_args={"connect_timeout": 5, "application_name": "quietshift"},
         )
+
+        @event.listens_for(made, "connect")
+        def _connect(connection: Any, _record: Any) -> None:
+            limits = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
+            if not read_only:
+                limits["idle_in_transaction_session_timeout"] = int(IDLE_SECONDS * 1000)
+                limits["lock_timeout"] = int(LOCK_SECONDS * 1000)
+            before, connection.autocommit = connection.autocommit, True
+            connection.execute("; ".join(f"SET {name} = {value}" for name, value in limits.items()))
+            connection.autocommit = before
+
         if read_only:
 
             @event.listens_for(made, "begin")

@@ -1,7 +1,8 @@
 """Between processes on PostgreSQL: what others committed (LISTEN), and whose leases are orphaned.
 
 Each process holds a session advisory lock for as long as it lives; the server gives it back when the connection dies. A
-lease whose owner's lock can be taken belongs to a dead process and is freed at once instead of at its end.
+lease whose owner's lock can be taken, twice in a row, belongs to a dead process and is freed instead of running out. Once
+might be one that is just connecting anew: what it is sending would be sent twice.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from quietshift.kernel import outbox
 from quietshift.kernel.db import Database
 from quietshift.kernel.errors import Unavailable
-from quietshift.kernel.live import Committed
+from quietshift.kernel.live import DEAF, Committed
 
 if TYPE_CHECKING:
     import psycopg
@@ -30,6 +31,7 @@ class Listener:
         self.db = db
         self._stop = threading.Event()
         self._ready = threading.Event()
+        self._missed: set[str] = set()  # owners whose lock could be taken at the last look
         self._thread = threading.Thread(target=self._run, name="qs-listen", daemon=True)
 
     def start(self) -> None:
@@ -54,12 +56,22 @@ class Listener:
                     self._listen(conn)
             except (psycopg.Error, OSError) as error:
                 log.error("not listening: %s", str(error).splitlines()[0] if str(error) else type(error).__name__)
-                self._stop.wait(RETRY)
+            except Exception:
+                log.exception("not listening")
+            else:
+                continue
+            self._missed.clear()
+            self.db.live.publish(Committed(frozenset({DEAF}), None))
+            self._stop.wait(RETRY)
 
     def _listen(self, conn: psycopg.Connection) -> None:
         while not self._stop.is_set():
             for notification in conn.notifies(timeout=REAP):
-                sender, message = Committed.decode(notification.payload)
+                try:
+                    sender, message = Committed.decode(notification.payload)
+                except (ValueError, TypeError, KeyError):
+                    log.warning("somebody notifies on our channel what is none of ours")
+                    continue
                 if sender != self.db.process:
                     self.db.live.publish(message)
                 if self._stop.is_set():
@@ -70,16 +82,21 @@ class Listener:
         try:
             with self.db.read() as tx:
                 others = [owner for owner in outbox.lease_owners(tx) if owner != self.db.process]
+            gone: set[str] = set()
             for owner in others:
                 row = conn.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (owner,)).fetchone()
                 if row is None or not row[0]:
                     continue
+                gone.add(owner)
                 try:
+                    if owner not in self._missed:
+                        continue
                     with self.db.write() as tx:
                         freed = outbox.release(tx, owner)
                     log.warning("took over from a process that is gone", extra={"owner": owner, "count": freed})
                     self.db.live.publish(Committed(frozenset({"*"}), None))
                 finally:
                     conn.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (owner,))
+            self._missed = gone
         except Unavailable as error:
             log.error("cannot look for orphaned leases: %s", error)

@@ -13,6 +13,8 @@ from datetime import datetime
 
 from quietshift.kernel.clock import from_micros, to_micros
 
+DEAF = "deaf"  # topic, within one process: its connection to the database was lost
+
 
 @dataclass(frozen=True)
 class Committed:

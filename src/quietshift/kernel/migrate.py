@@ -43,6 +43,7 @@ def upgrade(db: Database, load_tables: Callable[[], object]) -> bool:
     load_tables()
     with db.write() as tx:
         if tx.dialect == "postgresql":  # of several processes that start at once, one migrates
+            tx.execute(text("SET LOCAL lock_timeout = 0"))  # however long that takes
             tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         tables = inspect(tx.conn).get_table_names()
         if "alembic_version" not in tables:

@@ -17,6 +17,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from quietshift.kernel.db import Database, Tx
+from quietshift.kernel.errors import Unavailable
 from quietshift.kernel.ids import new_id
 from quietshift.kernel.schema import outbox
 from quietshift.kernel.timers import Parked, backoff
@@ -159,7 +160,7 @@ def record(
 ) -> None:
     """Store what came of these attempts. A row that another process has claimed since is left to that one.
 
-    A row whose result cannot be recorded is parked; where it is the store that cannot, nothing is, and all are kept by the caller.
+    A row whose result cannot be recorded is parked; where the store cannot, nothing is, and all are kept by the caller.
     """
     for turn in {kinds[delivery.kind].turn for delivery, _ in results}:
         if turn is not None:
@@ -175,7 +176,7 @@ def record(
         try:
             with tx.savepoint():
                 _record_one(tx, kind, delivery, answer, row.state, now)
-        except (OperationalError, InterfaceError):  # a deadlock, a lost connection, a full disk: no fault of this row
+        except (OperationalError, InterfaceError, Unavailable):  # a deadlock, a lost connection, a full disk: not this row's fault
             raise
         except Exception as error:
             log.exception("record failed", extra={"kind": delivery.kind, "delivery": delivery.id})
