@@ -206,3 +206,30 @@ def test_a_start_is_slow_so_that_dying_of_it_repeats_little(db: Database) -> Non
         hold.set()
         worker.stop()
     assert [at - started >= n * RAMP for n, at in enumerate(began[:5])] == [True] * 5
+
+
+def test_what_this_process_has_in_hand_is_not_sent_again_when_its_lease_runs_out(db: Database) -> None:
+    """As when the store is away for longer than a lease: the result is kept, and recorded before anything else is done."""
+    sent: list[str] = []
+    hold, recorded = threading.Event(), threading.Event()
+
+    def send(delivery: Delivery) -> Answer:
+        sent.append(delivery.id)
+        hold.wait(20)
+        return Answer("accepted")
+
+    registry = Registry()
+    kind = OutboxKind("slow", send, lambda *_: recorded.set(), threads=3, lease=timedelta(seconds=0.5))
+    registry.sender(kind)
+    with db.write() as tx:
+        row = outbox.enqueue(tx, "slow", "x", {}, CLOCK.now())
+    worker = Worker(db, CLOCK, registry, KEY)
+    worker.start()
+    try:
+        time.sleep(2)
+        hold.set()
+        assert recorded.wait(10)
+    finally:
+        hold.set()
+        worker.stop()
+    assert sent == [row]

@@ -180,8 +180,8 @@ def test_what_ends_under_a_long_silence_resolves_its_incident_all_the_same(paged
 
 
 def test_an_older_incident_that_was_reopened_hears_of_its_group(paged: World) -> None:
-    paged.resolve_alerts().at("03:10").alert("GitErrorBudgetBurn", service="gitaly", instance="n1").expect_page("ana", within="1m")
-    paged.do(usecases.resolve, "ana")
+    paged.resolve_alerts().at("03:10").alert("GitErrorBudgetBurn", service="gitaly", instance="n1")
+    paged.expect_page("ana", within="1m").do(usecases.resolve, "ana")
     older, newer = paged.incidents
     options = {"ops": paged.app.ops.current, "settings": paged.app.settings}
     with paged.app.db.write() as tx:

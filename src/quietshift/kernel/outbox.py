@@ -8,7 +8,7 @@ took over. A row may be born leased to its writer, which saves the claim.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -119,8 +119,11 @@ def cancel(tx: Tx, kind: str, subject: str) -> int:
     return gone + flying
 
 
-def claim(tx: Tx, kind: OutboxKind, now: datetime, limit: int) -> list[Delivery]:
-    """Lease up to `limit` due rows of this kind to this process. Commit before acting on them."""
+def claim(tx: Tx, kind: OutboxKind, now: datetime, limit: int, but: Collection[str] = ()) -> list[Delivery]:
+    """Lease up to `limit` due rows of this kind to this process. Commit before acting on them.
+
+    but: rows that this process has in hand, even if their lease has run out: being sent, or sent and not recorded yet.
+    """
     free = or_(outbox.c.lease_owner.is_(None), outbox.c.lease_until <= now)
     statement = (
         select(outbox)
@@ -128,6 +131,8 @@ def claim(tx: Tx, kind: OutboxKind, now: datetime, limit: int) -> list[Delivery]
         .order_by(outbox.c.due_at, outbox.c.id)
         .limit(limit)
     )
+    if but:
+        statement = statement.where(outbox.c.id.not_in(but))
     if tx.dialect == "postgresql":
         statement = statement.with_for_update(skip_locked=True)
     claimed = []
@@ -176,7 +181,7 @@ def record(
         try:
             with tx.savepoint():
                 _record_one(tx, kind, delivery, answer, row.state, now)
-        except (OperationalError, InterfaceError, Unavailable):  # a deadlock, a lost connection, a full disk: not this row's fault
+        except (OperationalError, InterfaceError, Unavailable):  # deadlock, lost connection, a full disk: not this row's fault
             raise
         except Exception as error:
             log.exception("record failed", extra={"kind": delivery.kind, "delivery": delivery.id})
@@ -221,7 +226,7 @@ def next_due(tx: Tx, kinds: Sequence[str]) -> datetime | None:
 def release(tx: Tx, owner: str | None) -> int:
     """Free the rows leased to a process that is gone (None: to anybody), so that they are claimed at once."""
     leased = outbox.c.lease_owner.is_not(None) if owner is None else outbox.c.lease_owner == owner
-    tx.execute(delete(outbox).where(leased, outbox.c.state == "cancelled"))  # taken back meanwhile: nobody waits for its result
+    tx.execute(delete(outbox).where(leased, outbox.c.state == "cancelled"))  # taken back: nobody waits for its result
     # who died before acting and who died after it look alike: the attempt is made again
     return tx.execute(update(outbox).where(leased).values(lease_owner=None, lease_until=None)).rowcount
 

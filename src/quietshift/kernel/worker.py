@@ -87,6 +87,7 @@ class Worker:
         self._pools: dict[str, ThreadPoolExecutor] = {}
         self._flying: dict[str, int] = {}
         self._flying_lock = threading.Lock()
+        self._in_hand: set[str] = set()  # deliveries from the claim until they are recorded
         self._slots = threading.Condition()
         self._acting: dict[str, int] = {}  # being sent, or sent and not recorded yet
         self._recorded: dict[str, int] = {}
@@ -216,8 +217,10 @@ class Worker:
             due = outbox.next_due(tx, [kind.kind for kind in free])
         if due is None or due > now:
             return due
+        with self._flying_lock:
+            in_hand = list(self._in_hand)
         with self.db.write() as tx:
-            claimed = [d for kind in free for d in outbox.claim(tx, kind, now, self._room(kind))]
+            claimed = [d for kind in free for d in outbox.claim(tx, kind, now, self._room(kind), in_hand)]
         for delivery in claimed:
             self._submit(delivery)
         return now if claimed else now + timedelta(milliseconds=100)  # rows that somebody else has locked
@@ -233,11 +236,13 @@ class Worker:
     def _submit(self, delivery: Delivery) -> None:
         with self._flying_lock:
             self._flying[delivery.kind] += 1
+            self._in_hand.add(delivery.id)
         try:
             self._pools[delivery.kind].submit(self._send, delivery)
         except RuntimeError:  # shutting down: the row stays leased and is taken up at the next start
             with self._flying_lock:
                 self._flying[delivery.kind] -= 1
+                self._in_hand.discard(delivery.id)
 
     def _send(self, delivery: Delivery) -> None:
         kind = self.registry.outbox[delivery.kind]
@@ -268,21 +273,24 @@ class Worker:
         with self._flying_lock:
             for delivery in deliveries:
                 self._flying[delivery.kind] -= 1
+                self._in_hand.discard(delivery.id)
 
     def _record_loop(self) -> None:
         current = self._rounds["record"]
         pending: list[tuple[Delivery, Answer]] = []
         while True:
             current.stamp()
+            ending = False
             try:
                 first = self._results.get(timeout=0.2 if pending else IDLE)
             except queue.Empty:
                 if not pending:
                     continue
-                first = None
-            ending = self._stop.is_set() and first is None
-            if first is not None:
-                pending.append(first)
+            else:
+                if first is not None:
+                    pending.append(first)
+                else:
+                    ending = True  # after this one nothing comes
             while len(pending) < RECORD_BATCH and not self._results.empty():
                 item = self._results.get()
                 if item is not None:
