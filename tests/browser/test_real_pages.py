@@ -11,6 +11,7 @@ from tests.browser.house import BY_LOOKS, PASSWORD, House, Visit, write_ops
 from tests.support.mail import MailServer
 from tests.support.server import Server
 
+pytestmark = pytest.mark.timeout(90)  # a page that never answers names itself soon
 ONLY_IN_THE_BROWSER = "document.body.dataset.same = 'yes'"  # gone after a reload
 
 
@@ -173,6 +174,7 @@ def test_the_link_in_a_page_acknowledges_without_signing_in(house: House, script
     seen = house.visit(None, "phone", "dark", script=script)
     seen.open(house.ack_link(ref))
     expect(seen.page.get_by_text("Ana, you are being paged.")).to_be_visible()
+    expect(seen.page.locator("#inc-head")).to_contain_text(re.compile(r"since \d\d:\d\d New York\s*$"))  # hers, and her team's
     expect(seen.page.get_by_text("Next: Bo at")).to_be_visible()
     assert house.api("GET", f"/api/v1/incidents/{ref}")["state"] == "triggered", "a mail scanner follows links"
     button(seen.page, "Acknowledge")

@@ -10,6 +10,8 @@ from tests.browser import gallery, samples
 from tests.browser import sample_incidents as incidents
 from tests.browser.house import AXE, BY_LOOKS, SIZES, Visit
 
+pytestmark = pytest.mark.timeout(90)  # a page that never answers names itself soon
+
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:

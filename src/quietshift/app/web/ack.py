@@ -55,7 +55,7 @@ def link_page(request: Request, app: AppDep, frame: FrameDep, token: str) -> Res
     zone = owner_zone(ops, incident.owner, zone_of(link.user, ops))
     return frame.page(
         request, "ack.html", link=_link(app, incident, link, token), incident=views.head(ops, incident, zone), next=upcoming,
-        facts=facts, steps=[step["title"] for step in runbook["steps"]] if runbook else [],
+        reader_zone=zone_of(link.user, ops), facts=facts, steps=[step["title"] for step in runbook["steps"]] if runbook else [],
     )  # fmt: skip
 
 
