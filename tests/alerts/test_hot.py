@@ -106,6 +106,25 @@ def test_a_repeat_behind_a_change_that_waits_for_the_writer_waits_too(world):
     assert world.told()[-1][1] == "firing"
 
 
+def test_a_repeat_is_not_taken_before_the_first_report_is_on_disk(world):
+    """Two Prometheus send the same alert: the second must not hear 200 while the commit of the first is under way."""
+    first, _ = absorb(world, {"host": "a", "start": 0, "end": 240})
+    with world.db.write() as tx:
+        world.room.use.receive(tx, first, world.clock.now())
+        assert len(absorb(world, {"host": "a", "start": 0, "end": 240})[0]) == 1
+    world.post({"host": "b", "start": 0, "end": 240})
+    assert absorb(world, {"host": "b", "start": 0, "end": 240}) == ([], []), "but it is afterwards"
+
+
+def test_a_change_that_comes_during_a_commit_is_not_overtaken_by_a_repeat(world):
+    first, _ = absorb(world, {"host": "a", "start": 0, "end": 240})
+    with world.db.write() as tx:
+        world.room.use.receive(tx, first, world.clock.now())
+        over, _ = absorb(world, {"host": "a", "start": 0, "end": 0})
+    again, _ = absorb(world, {"host": "a", "start": 0, "end": 240})
+    assert (len(over), len(again)) == (1, 1)
+
+
 def test_a_repeat_after_the_flush_that_resolved_it_opens_it_again(world):
     """The end passes, the flush tells so, and then a late repeat comes: it must not be taken for a renewal."""
     world.post({"host": "a", "start": 0, "end": 40})

@@ -23,19 +23,24 @@ MAX_SPELLINGS = 4  # of one label set: a key order for each kind of sender
 
 
 class Entry:
-    """An alert and the parts that move with every repeat. firm: repeats may be taken here; not while the writer has it."""
+    """An alert and the parts that move with every repeat. firm: repeats may be taken here; not while the writer has it.
+    unconfirmed: it is written, and firm as soon as that is committed."""
 
-    __slots__ = ("alert", "annotations_key", "ends_at", "firm", "spellings", "starts_text", "updated_at")
+    __slots__ = ("alert", "annotations_key", "ends_at", "firm", "spellings", "starts_text", "unconfirmed", "updated_at")
 
-    def __init__(self, alert: Alert) -> None:
+    def __init__(self, alert: Alert, firm: bool) -> None:
         self.spellings: list[bytes] = []
         self.starts_text = ""
         self.annotations_key = 0
-        self.put(alert)
+        self.put(alert, firm)
 
-    def put(self, alert: Alert) -> None:
+    def put(self, alert: Alert, firm: bool) -> None:
         self.alert, self.ends_at, self.updated_at = alert, alert.ends_at, alert.updated_at
-        self.firm = True
+        self.firm, self.unconfirmed = firm, not firm
+
+    def hold(self) -> None:
+        """Something else is on its way to the writer, or was decided: repeats have to queue behind it."""
+        self.firm = self.unconfirmed = False
 
     def now_known(self) -> Alert:
         """The alert with the last end heard."""
@@ -82,7 +87,7 @@ class Hot:
                     self._remember(entry, item, spelling)
                     continue
                 if entry is not None:
-                    entry.firm = False
+                    entry.hold()
                 rest.append(reported)
         return rest, errors
 
@@ -127,18 +132,27 @@ class Hot:
             return {digest: entry.now_known() for digest, entry in found if entry is not None}
 
     def apply(self, alerts: Iterable[tuple[int, Alert]]) -> None:
-        """Take over what a transaction is about to commit, by digest."""
+        """Take over what a transaction is about to commit, by digest. Until `confirm` a repeat goes to the writer: the answer
+        200 to it, too, has to wait for the disk."""
         with self._lock:
             for digest, alert in alerts:
                 entry = self._by_digest.get(digest)
                 if entry is None:
-                    self._add(digest, alert)
+                    self._add(digest, alert, firm=False)
                 else:
-                    entry.put(alert)
+                    entry.put(alert, firm=False)
                     entry.starts_text = ""  # to be compared anew
 
-    def _add(self, digest: int, alert: Alert) -> None:
-        entry = Entry(alert)
+    def confirm(self, alerts: Iterable[tuple[int, Alert]]) -> None:
+        """What was applied is on disk. What was changed since then is left as it is."""
+        with self._lock:
+            for digest, alert in alerts:
+                entry = self._by_digest.get(digest)
+                if entry is not None and entry.alert is alert and entry.unconfirmed:
+                    entry.firm, entry.unconfirmed = True, False
+
+    def _add(self, digest: int, alert: Alert, *, firm: bool) -> None:
+        entry = Entry(alert, firm)
         self._by_digest[digest] = self._by_id[alert.id] = entry
         if any(all_match(source, alert.labels) for source in self._watched):
             self._sources[alert.id] = entry
@@ -151,7 +165,7 @@ class Hot:
             self._by_id.clear()
             self._sources.clear()
             for alert in alerts:
-                self._add(identity(alert.labels), alert)
+                self._add(identity(alert.labels), alert, firm=True)
             self.stale = False
 
     def invalidate(self) -> None:
@@ -168,7 +182,7 @@ class Hot:
                 entry = self._by_id.get(alert_id)
                 if entry is not None:
                     entry.alert = msgspec.structs.replace(entry.alert, grouped=False)
-                    entry.firm = False
+                    entry.hold()
 
     def forget(self, ids: Iterable[int]) -> None:
         """These alerts' rows are deleted."""
@@ -204,7 +218,7 @@ class Hot:
                 over = decide.resolved(alert, now, heard)
                 entry = self._by_id.get(alert.id)
                 if over and entry is not None:
-                    entry.firm = False
+                    entry.hold()
                 settled.append((alert, over))
         return settled
 

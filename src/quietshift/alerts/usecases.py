@@ -85,6 +85,7 @@ class Alerting:
         self._join(tx, [(alert, came[key]) for key, alert in joining.items()], now)
         if self.hot.enabled:
             self.hot.apply(after.items())
+            tx.after_commit(lambda: self.hot.confirm(after.items()))
         tx.publish("alerts")
 
     @staticmethod
