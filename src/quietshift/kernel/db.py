@@ -190,6 +190,7 @@ class Database:
         path = Path(parsed.database or "")
         if not path.parent.is_dir():
             raise Invalid(f"--db {path}: the directory {path.parent} does not exist")
+        _be_sqlite(path)
         lock = _lock_file(path) if exclusive else None
         return cls(parsed, *_sqlite(parsed, path), lock)
 
@@ -322,6 +323,19 @@ def _postgres(url: URL, pool_size: int) -> tuple[Engine, Engine]:
         return made
 
     return engine(read_only=False), engine(read_only=True)
+
+
+def _be_sqlite(path: Path) -> None:
+    """Raises Invalid where there is something that is no database of SQLite; nothing, or an empty file, becomes one."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise Invalid(f"--db {path}: {error.strerror}") from None
+    if start not in (b"", b"SQLite format 3\0"):
+        raise Invalid(f"--db {path}: the file is not a database; nothing in it was changed")
 
 
 def _lock_file(path: Path) -> int:
