@@ -99,6 +99,9 @@ def test_shifts_are_listed_with_their_layer(ops):
         {"user": "bo", "start": "2026-04-01T07:00:00Z", "end": "2026-04-02T07:00:00Z", "layer": "override"},
         {"user": "ana", "start": "2026-04-02T07:00:00Z", "end": "2026-04-03T00:00:00Z", "layer": "weekly"},
     ]
+    unclear = run("shifts", "--ops", ops, *times)
+    assert unclear.exit_code == 2
+    assert "say which with --schedule: storage" in unclear.output
     table = run("shifts", "--ops", ops, "--schedule", "storage", *times).stdout
     assert "override until Thu 2026-04-02 09:00 Europe/Berlin" in table
 

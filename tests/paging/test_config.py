@@ -25,7 +25,7 @@ spec: {memberOf: [storage]}
 apiVersion: backstage.io/v1alpha1
 kind: User
 metadata: {name: bo}
-spec: {memberOf: [storage]}
+spec: {memberOf: [storage], profile: {email: bo@example.net}}
 ---
 apiVersion: backstage.io/v1alpha1
 kind: User
@@ -107,6 +107,22 @@ def test_the_promised_shapes_are_read():
         (timedelta(), "mailto:ana@example.org"), (timedelta(minutes=1), "ntfys://ntfy.example.org/ana"),
     ]  # fmt: skip
     assert (storage.file, storage.line) == ("p.yaml", 23)
+
+
+def test_who_has_no_contacts_is_reached_at_the_address_that_the_catalog_gives():
+    found, _ = load(PROMISED)
+    assert [(r.after, r.via) for r in found.contacts["bo"]] == [(timedelta(), "mailto:bo@example.net")]
+    assert "chen" not in found.contacts
+
+
+def test_check_warns_of_people_whom_a_policy_may_call_and_nothing_reaches():
+    problems = Problems()
+    catalog = load_catalog(parse_documents(CATALOG.encode(), "catalog.yaml", problems), problems)
+    nodes = parse_documents(PROMISED.encode(), "p.yaml", problems)
+    oncall = load_oncall(nodes[:2], problems, catalog)
+    config.load(nodes[2:3], nodes[3:], problems, catalog, oncall)
+    [warning] = [str(p) for p in problems.warnings if "may call" in p.message]
+    assert warning.startswith("p.yaml:23: warning: escalation policy storage may call chen: without Contacts")
 
 
 def test_a_policy_survives_being_kept():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from quietshift.kernel.clock import Clock
 from quietshift.kernel.errors import Forbidden, Unauthenticated, Unavailable
@@ -34,9 +35,20 @@ class Gate:
             return await asyncio.to_thread(self._token, headers["authorization"], needed)
         if not (self._settings.intake_open and needed in OPEN):
             raise Unauthenticated(f"this needs a bearer token of scope '{needed}'; an administrator makes one")
+        if self._settings.loopback and not self._ours(headers.get("host", "")):
+            raise Forbidden("this server is open to its own machine alone, and that name is not one of its own")
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") or headers.get("origin"):
             raise Forbidden("a page of another site may not send this without a token")
         return "anonymous"
+
+    def _ours(self, host: str) -> bool:
+        """Whether a Host header names this machine: a page of another site can have its own name lead here (DNS rebinding)."""
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").lower()
+        except ValueError:
+            return False
+        known = {"localhost", "::1", self._settings.listen_host.lower(), urlsplit(self._settings.base_url).hostname}
+        return name in known or name.startswith("127.")
 
     def _token(self, authorization: str, needed: str) -> str:
         from quietshift.kernel import auth

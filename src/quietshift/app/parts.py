@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from quietshift.alerts import config as alerts
+from quietshift.alerts import inbound
 from quietshift.alerts.model import AlertsConfig
 from quietshift.catalog import config as catalog
 from quietshift.kernel.config import Node
@@ -49,7 +50,7 @@ def _alerts(files: OpsFiles, loaded: Loaded, problems: Problems) -> AlertsConfig
     policies = loaded.get(Receivers).policies
     path = files.root / "alertmanager.yml"
     if not path.is_file():
-        problems.add(path, 0, "is missing: it says where alerts go (quietshift init DIR makes an example)")
+        problems.add(path, 1, "is missing: it says where alerts go (quietshift init DIR makes an example)")
         return alerts.load_file(path, Problems(), policies)  # said once
     return alerts.load_file(path, problems, policies)
 
@@ -70,7 +71,9 @@ def _cross_checks(_files: OpsFiles, loaded: Loaded, _problems: Problems) -> Cros
     return CrossChecks()
 
 
-PARTS: tuple[Part, ...] = (catalog.part, oncall.part, _receivers, _alerts, paging.part, runbooks.part, _cross_checks)
+PARTS: tuple[Part, ...] = (
+    catalog.part, oncall.part, _receivers, _alerts, inbound.part, paging.part, runbooks.part, _cross_checks,
+)  # fmt: skip
 
 
 def read_ops(root: Path) -> tuple[Loaded, Problems]:

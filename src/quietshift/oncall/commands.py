@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -76,29 +77,38 @@ def who(schedule: str | None, service: str | None, at: datetime | None, ops: Pat
 
 
 @oncall.command()
-@click.option("--schedule", metavar="NAME", required=True, help="Of this schedule.")
+@click.option("--schedule", metavar="NAME", help="Of this schedule; may be left out where there is only one.")
 @click.option("--from", "start", callback=_moment, metavar="TIME", required=True, help="From this time on.")
 @click.option("--to", "end", callback=_moment, metavar="TIME", required=True, help="Until this time.")
 @ops_option
 @output_option
-def shifts(schedule: str, start: datetime, end: datetime, ops: Path | None, output: str) -> None:
+def shifts(schedule: str | None, start: datetime, end: datetime, ops: Path | None, output: str) -> None:
     """List the shifts between two times (UTC), cut at both. Where two do not touch, nobody is on call."""
     from quietshift.kernel.clock import rfc3339
 
     if end < start:
         raise click.UsageError("--to is before --from")
     if ops is None:
+        schedule = schedule or _only([answer["schedule"] for answer in _ask("/api/v1/oncall", {})])
         params = {"schedule": schedule, "from": rfc3339(start), "to": rfc3339(end)}
         found: list[dict[str, Any]] = _ask("/api/v1/oncall/shifts", params)
     else:
         from quietshift.oncall import answers
 
-        found = answers.shifts(_read(ops)[0].get(schedule), start, end)
+        known = _read(ops)[0]
+        found = answers.shifts(known.get(schedule or _only(list(known.schedules))), start, end)
     if output == "json":
         show_json([{key: shift[key] for key in ("user", "start", "end", "layer")} for shift in found])
         return
     columns = ("user", "start", "end", "layer", "reason")
     show_table(columns, ([shift[key] for key in columns] for shift in found), "nobody is on call in this time")
+
+
+def _only(names: Sequence[str]) -> str:
+    """The one schedule that can be meant. Raises UsageError, naming those there are."""
+    if len(names) != 1:
+        raise click.UsageError(f"say which with --schedule: {', '.join(sorted(names)) or 'there is none'}")
+    return names[0]
 
 
 def _who(schedule: str | None, service: str | None, at: datetime, ops: Path | None) -> list[dict[str, Any]]:

@@ -48,6 +48,9 @@ def load(
             document.error(f"the contacts of {user} are written twice")
         elif user:
             contacts[user] = ladder
+    for person in catalog.users:  # who has no Contacts has the address that the catalog gives
+        if person.email and person.id not in contacts:
+            contacts[person.id] = (Rule(timedelta(), f"mailto:{person.email}"),)
     config = PagingConfig(MappingProxyType(policies), MappingProxyType(contacts))
     _reachable(config, problems, catalog, oncall)
     return config
@@ -61,8 +64,8 @@ def _reachable(config: PagingConfig, problems: Problems, catalog: Catalog, oncal
         if silent := sorted(people - set(config.contacts)):
             problems.add(
                 policy.file, policy.line,
-                f"escalation policy {policy.name} may call {', '.join(silent)}, who have no Contacts in oncall/: they are "
-                "reached only if they set their own", "warning",
+                f"escalation policy {policy.name} may call {', '.join(silent)}: without Contacts in oncall/ and profile.email in "
+                "the catalog, one is reached only by contacts of one's own", "warning",
             )  # fmt: skip
 
 

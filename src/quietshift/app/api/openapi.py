@@ -14,6 +14,7 @@ from quietshift.app.api.problems import MEDIA_TYPE
 PREFIX = "/api/v1"
 TAGS = [
     {"name": "incidents", "description": "What we do about it: lifecycle, timeline, pages, runbook steps."},
+    {"name": "alerts", "description": "Why an alert is where it is."},
     {"name": "on call", "description": "Who is on shift, now and later."},
     {"name": "people", "description": "How people are reached, and test pages."},
     {"name": "learning", "description": "What repeats."},
@@ -46,7 +47,8 @@ def attach(web: FastAPI) -> None:
     async def openapi_json(_request: Request) -> JSONResponse:
         return JSONResponse(describe())
 
-    web.add_route(f"{PREFIX}/openapi.json", openapi_json, methods=["GET"], include_in_schema=False)
+    for path in (f"{PREFIX}/openapi.json", "/openapi.json"):  # the second is where tools look first
+        web.add_route(path, openapi_json, methods=["GET"], include_in_schema=False)
 
 
 def _make(web: FastAPI) -> dict[str, Any]:
