@@ -5,6 +5,7 @@ from datetime import timedelta
 from quietshift.alerts import store, usecases
 from quietshift.alerts.matchers import parse_matchers
 from quietshift.alerts.model import Silence
+from tests.alerts.conftest import DEFAULT, World
 
 DESK = """
 route: {receiver: storage, group_by: [alertname], group_wait: 10s, group_interval: 1m, repeat_interval: 1h}
@@ -377,3 +378,21 @@ def test_decisions_about_a_group_are_read_by_its_digest_in_their_order(world):
     assert [d.outcome for d in rows(world, lambda tx: store.decisions(tx, key, "hook", newest=1))] == ["kept"]
     assert [d.outcome for d in rows(world, lambda tx: store.decisions(tx, key, "hook", until=found[0].at))] == ["told", "sent"]
     assert rows(world, lambda tx: store.decisions(tx, key, "other")) == []
+
+
+def away(world: World, now: bool) -> None:
+    """The store takes nothing, or takes again what it is given."""
+    connection = world.db.raw_engine().raw_connection()
+    connection.cursor().execute(f"PRAGMA query_only = {int(now)}")
+    connection.close()
+
+
+def test_a_reload_that_the_store_does_not_take_is_followed_as_soon_as_it_does(tmp_path):
+    world = World(f"sqlite:///{tmp_path}/quietshift.db", DEFAULT)
+    world.post({"host": "a", "start": 0, "end": 5000})
+    away(world, True)
+    world.reload(DEFAULT.replace("[alertname]", "[host]").replace(": hook", ": other"))
+    away(world, False)
+    world.run(100)
+    assert [(body["receiver"], body["groupLabels"]) for _, body in world.sent] == [("other", {"host": "a"})]
+    world.close()

@@ -28,6 +28,9 @@ def flush_group(use: Alerting, tx: Tx, timer: Timer, now: datetime) -> None:
     """Timer `alerts.group`: tell each integration of the group's receiver what is news to it, and set the next flush."""
     store.take_turn(tx)
     use.refresh(tx)
+    if use.behind:
+        use.regroup(tx, now)
+        return
     group = store.group(tx, int(timer.subject))
     if group is None:
         return

@@ -21,6 +21,7 @@ from quietshift.alerts.usecases import FORGET_TIMER, GROUP_TIMER, Alerting
 from quietshift.kernel import timers
 from quietshift.kernel.clock import Clock, parse_rfc3339, rfc3339
 from quietshift.kernel.db import Database, Tx, get_meta, set_meta
+from quietshift.kernel.errors import Unavailable
 from quietshift.kernel.live import DEAF, Committed
 from quietshift.kernel.registries import Registry
 
@@ -88,11 +89,15 @@ class AlertsRoom:
             self._alive = None
 
     def reload(self, _loaded: object = None) -> None:
-        """Follow the configuration that is in force from now on."""
+        """Follow the configuration that is in force from now on; where the store does not take it, the next flush does."""
         self.use.take_config()
-        with self._db.write() as tx:
-            self.use.regroup(tx, self._clock.now())
-            set_meta(tx, TREE, _tree(self.use.config()))
+        self.use.behind = True
+        try:
+            with self._db.write() as tx:
+                self.use.regroup(tx, self._clock.now())
+                set_meta(tx, TREE, _tree(self.use.config()))
+        except Unavailable as error:
+            log.error("the new routes are followed as soon as the store is back: %s", error)
 
     def _deaf(self, message: Committed) -> None:
         """While PostgreSQL cannot be reached nobody can be heard, through whichever process: their silence means nothing."""

@@ -41,6 +41,7 @@ class Alerting:
     retention: timedelta = timedelta(hours=120)
     keep_resolved: timedelta = timedelta(minutes=30)
     routes: dict[str, Route] = field(default_factory=dict)
+    behind: bool = False  # the groups in the database are not those of the configuration in force yet
 
     def __post_init__(self) -> None:
         self.take_config()
@@ -163,6 +164,10 @@ class Alerting:
         self._join(tx, [(alert, now) for alert in alerts.values()], now)
         store.set_grouped(tx, alerts)
         self._leave_desk(tx, now)
+        tx.after_commit(self._caught_up)
+
+    def _caught_up(self) -> None:
+        self.behind = False
 
     def _leave_desk(self, tx: Tx, now: datetime) -> None:
         """Tell the incident desk of groups that were handed to it and are not its any more."""
