@@ -73,6 +73,7 @@ PAGES = {
     "POST /incidents/{ref}/steps/{step}": "A runbook's step beside it: done, skipped or failed, with a note.",
     "GET /runbooks/{name:path}": "A runbook.",
     "GET /alerts": "Alerts that are reported now, and silences.",
+    "GET /alerts/{fingerprint}": "An alert: every decision about it with its reason, on each route that takes it.",
     "POST /alerts/silence": "Its button: silence.",
     "POST /silences/{silence_id}/expire": "Its button: end a silence.",
     "GET /why": "Alerts that paged nobody, and why.",
@@ -94,6 +95,7 @@ PAGES = {
     "GET /setup/{token}": "A one-time set-up link: choose a password.",
     "POST /setup/{token}": "Its form.",
     "GET /static/{name:path}": "Style sheet, script, icons.",
+    "GET /openapi.json": "The API's description, `/api/v1/openapi.json`, where tools look first.",
     "GET /favicon.ico": "The icon.",
     "GET /events": "The live stream (SSE): tells open pages what has changed.",
 }

@@ -275,3 +275,14 @@ def test_retries_begin_after_half_a_second_and_are_spread():
     assert decide.retry_delay(1, 0.0) == timedelta(seconds=0.25)
     assert decide.retry_delay(1, 1.0) == timedelta(seconds=0.75)
     assert decide.retry_delay(500, 0.5) == timedelta(seconds=60)
+
+
+def test_an_unchanged_group_is_repeated_at_its_first_flush_after_more_than_repeat_interval():
+    told, hour, interval = at(0), timedelta(hours=1), timedelta(minutes=1)
+    for next_flush, expected in ((60, 3660), (3600, 3660), (3601, 3601), (90, 3630), (9000, 9000)):
+        repeated = decide.repeat_at(told, hour, told + timedelta(seconds=next_flush), interval)
+        assert repeated == told + timedelta(seconds=expected)
+        unchanged = Told(frozenset((1,)), frozenset(), told)
+        flushes = [told + timedelta(seconds=next_flush) + n * interval for n in range(61)]
+        tells = [at for at in flushes if decide.needs_update(unchanged, frozenset((1,)), frozenset(), hour, True, at).tell]
+        assert tells[0] == repeated

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quietshift.alerts.intervals import Span, contains, load_span
+from quietshift.alerts.intervals import Span, contains, load_span, next_change
 from quietshift.kernel.config import parse_documents
 from quietshift.kernel.errors import Problems
 
@@ -109,3 +109,50 @@ def test_days_of_month_agree_with_counting(days, instant):
 
     inside = {day.day for i, day in enumerate(month) if place(first) <= i <= place(last)}
     assert Span(days_of_month=(days,)).contains(instant) == (instant.day in inside)
+
+
+# -- until when ----------------------------------------------------------------------------------------------------------
+
+
+def changes(text: str, now: str) -> str | None:
+    made = span(text)
+    found = next_change(made.contains, [made], at(now))
+    return found and f"{found:%Y-%m-%dT%H:%M:%S}"
+
+
+def test_the_next_change_is_the_minute_at_which_it_holds_or_no_longer_does():
+    office = "{times: [{start_time: '09:00', end_time: '17:00'}], weekdays: ['monday:friday']}"
+    assert changes(office, "2026-11-20T09:00:30") == "2026-11-20T17:00:00"
+    assert changes(office, "2026-11-20T17:00:00") == "2026-11-23T09:00:00"
+    assert changes("{days_of_month: ['-1']}", "2027-02-01T12:00:00") == "2027-02-28T00:00:00"
+    assert changes("{times: [{start_time: '17:00', end_time: '24:00'}]}", "2026-11-20T23:59:59") == "2026-11-21T00:00:00"
+
+
+def test_what_never_changes_has_no_next_change():
+    assert changes("{}", "2026-11-20T09:00:00") is None
+    assert changes("{years: ['2030']}", "2026-11-20T09:00:00") is None
+    assert changes("{}", "9999-12-31T09:00:00") is None
+
+
+def test_the_next_change_follows_clocks_that_are_set():
+    night = "{times: [{start_time: '02:30', end_time: '03:30'}], location: Europe/Berlin}"
+    assert changes(night, "2026-03-28T23:00:00") == "2026-03-29T01:00:00"  # 02:30 is left out: 03:00 follows 01:59
+    assert changes(night, "2026-10-24T23:00:00") == "2026-10-25T00:30:00"  # the first 02:30
+    assert changes(night, "2026-10-25T00:45:00") == "2026-10-25T01:00:00"  # 02:00 comes again
+    assert changes(night, "2026-10-25T01:00:00") == "2026-10-25T01:30:00"  # the second 02:30
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 1439), st.integers(1, 1440)).filter(lambda p: p[0] < p[1]), max_size=2),
+    st.sampled_from(("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe")),
+    st.sampled_from(("2026-03-08", "2026-03-28", "2026-10-24", "2026-11-01", "2026-11-21")),
+    st.integers(0, 2 * 24 * 3600),
+)  # fmt: skip
+def test_nothing_changes_before_the_next_change(times: list[tuple[int, int]], zone: str, day: str, seconds: int):
+    made, now = Span(times=tuple(times) or None, location=zone), at(f"{day}T00:00:00") + timedelta(seconds=seconds)
+    found = next_change(made.contains, [made], now)
+    until = min(found or now + timedelta(days=2), now + timedelta(days=2))
+    minutes = int((until.replace(second=0) - now.replace(second=0, microsecond=0)).total_seconds()) // 60
+    first = now.replace(second=0, microsecond=0)
+    assert all(made.contains(max(first + timedelta(minutes=n), now)) == made.contains(now) for n in range(minutes))
+    assert found is None or made.contains(found) != made.contains(now)

@@ -5,10 +5,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from quietshift.alerts.ladder import Hop, Ladder
 from quietshift.app.web import wording
 from quietshift.app.web.alerts import _ladder
 from quietshift.app.web.incident_views import alike
-from quietshift.incidents.why import ANSWER, Hop, Ladder
+from quietshift.incidents.why import ANSWER
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")

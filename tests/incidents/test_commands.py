@@ -63,3 +63,15 @@ def test_a_night_from_the_terminal(server: Server) -> None:
     for arguments, code, words in wrong:
         done = server.cli("incidents", *arguments)
         assert (done.returncode, words in done.stderr) == (code, True), done.stderr
+
+
+def test_the_alert_behind_an_incident_tells_its_way(server: Server) -> None:
+    (alert,) = json.loads(server.cli("alerts", "list", "-o", "json").stdout)
+    told = server.cli("alerts", "why", alert["fingerprint"]).stdout
+    for said in ("Route taken", "alertmanager.yml:", "first notification", "Incidents: INC-1001"):
+        assert said in told, told
+    found = json.loads(server.cli("alerts", "why", alert["fingerprint"], "-o", "json").stdout)
+    assert found["incidents"] == ["INC-1001"]
+    unknown = server.cli("alerts", "why", "0" * 16)
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "no alert 0000000000000000 is known" in unknown.stderr

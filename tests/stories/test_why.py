@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 from quietshift.alerts import usecases as alerts
+from quietshift.alerts.ladder import Ladder
 from quietshift.alerts.matchers import parse_matcher
 from quietshift.alerts.model import Silence
 from quietshift.incidents import usecases
-from quietshift.incidents.why import Ladder, why, why_nobody
+from quietshift.incidents.why import why, why_nobody
 from tests.stories.world import World
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from quietshift.kernel.client import connect
-from quietshift.kernel.terminal import output_option, show_json, show_table
+from quietshift.kernel.terminal import output_option, plain, show_json, show_table
 
 COLUMNS = ("alertname", "state", "severity", "service", "since", "receivers", "summary", "fingerprint")
 
@@ -48,3 +48,26 @@ def _rows(found: Iterable[Mapping[str, Any]]) -> Iterable[list[object]]:
             annotations.get("summary"),
             alert["fingerprint"],
         ]
+
+
+@alerts.command()
+@click.argument("fingerprint")
+@output_option
+def why(fingerprint: str, output: str) -> None:
+    """Say every decision about an alert with its reason, for each route that takes it: its group, what mutes it and until when,
+    who was told, what they answered, when they are told again. FINGERPRINT: see `quietshift alerts list`."""
+    from urllib.parse import quote
+
+    found = connect().get(f"/api/v1/alerts/{quote(fingerprint, safe='')}/why")
+    if output == "json":
+        show_json(found)
+        return
+    for way in found["routes"]:
+        click.echo(f"To receiver {plain(way['receiver'])}: {plain(way['answer'])}")
+        steps = [
+            (step["at"], step["title"], step["detail"] + (f" ({step['source']})" if step["source"] else ""))
+            for step in way["steps"]
+        ]
+        show_table(("at", "what", "why"), steps)
+    if found["incidents"]:
+        click.echo(f"Incidents: {', '.join(found['incidents'])}")

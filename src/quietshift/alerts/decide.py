@@ -189,6 +189,12 @@ def route_mute(route: Route, times: Mapping[str, Interval], now: datetime) -> Mu
     return Mute("muted", muting) if muting else None
 
 
+def mute_changes_at(route: Route, times: Mapping[str, Interval], now: datetime) -> datetime | None:
+    """Until when the route says nothing, or may speak: whichever holds now; None: no change within a year."""
+    spans = [span for name in (*route.active_time_intervals, *route.mute_time_intervals) for span in times.get(name, ())]
+    return intervals.next_change(lambda at: route_mute(route, times, at) is not None, spans, now)
+
+
 # -- notifying -----------------------------------------------------------------------------------------------------------
 
 
@@ -226,6 +232,15 @@ def needs_update(
     if told.at < now - repeat:
         return Verdict(True, "repeat_interval has passed")
     return Verdict(False, "unchanged")
+
+
+def repeat_at(told_at: datetime, repeat: timedelta, next_flush_at: datetime, interval: timedelta) -> datetime:
+    """When an unchanged group is told again: at the first of its flushes, one each group_interval, at which more than
+    repeat_interval has passed."""
+    due = told_at + repeat
+    if next_flush_at > due:
+        return next_flush_at
+    return next_flush_at + ((due - next_flush_at) // interval + 1) * interval
 
 
 def retry_delay(attempt: int, spread: float) -> timedelta:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Callable
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import msgspec
 
@@ -70,6 +70,51 @@ Interval = tuple[Span, ...]
 def contains(interval: Interval, instant: datetime) -> bool:
     """Whether any span of a named interval holds at this instant."""
     return any(span.contains(instant) for span in interval)
+
+
+HORIZON = 366  # days that are looked ahead
+MINUTE = timedelta(minutes=1)
+
+
+def next_change(holds: Callable[[datetime], bool], spans: Iterable[Span], now: datetime) -> datetime | None:
+    """The first minute after `now` at which `holds`, which follows from these spans alone, is not what it is now; None where
+    that is more than a year away.
+
+    A change comes where a wall clock passes midnight or the bound of a time of day, or where that clock is itself set.
+    """
+    bounds: dict[str, set[int]] = {}
+    for span in spans:
+        of_day = (minute for pair in span.times or () for minute in pair)
+        bounds.setdefault(span.location, {0}).update(minute % (24 * 60) for minute in of_day)
+    before, state = now, holds(now)
+    try:
+        for day in range(HORIZON + 1):
+            for at in sorted({at for zone, minutes in bounds.items() for at in _instants(now, day, zone, minutes) if at > now}):
+                if holds(at) != state:
+                    return _between(holds, before, at)
+                before = max(before, at)
+    except OverflowError:  # the end of time
+        pass
+    return None
+
+
+def _instants(now: datetime, day: int, zone: str, minutes: Iterable[int]) -> Iterator[datetime]:
+    """When the clocks of a zone show these minutes of a day, twice where they are set back."""
+    local = now.astimezone(_zone(zone)).replace(hour=0, minute=0, second=0, microsecond=0, fold=0) + timedelta(days=day)
+    if local.utcoffset() != (local + timedelta(days=1)).utcoffset():  # set on this day: what it skips or repeats is between these
+        minutes = {*minutes, *range(0, 24 * 60, 30)}
+    for minute in minutes:
+        shown = local.replace(hour=minute // 60, minute=minute % 60)
+        yield from (shown.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+
+
+def _between(holds: Callable[[datetime], bool], before: datetime, after: datetime) -> datetime:
+    """The minute at which it changed, between an instant before and one at which it has."""
+    before, state = before.replace(second=0, microsecond=0), holds(after)
+    while after - before > MINUTE:
+        middle = (before + (after - before) / 2).replace(second=0, microsecond=0)
+        before, after = (before, middle) if holds(middle) == state else (middle, after)
+    return after
 
 
 def load_span(node: Node) -> Span:

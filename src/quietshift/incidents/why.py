@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -11,49 +11,23 @@ from sqlalchemy import select
 from quietshift.alerts import decide as alerts
 from quietshift.alerts import labels as label_sets
 from quietshift.alerts import store as alerts_store
+from quietshift.alerts.ladder import PASSED, SKIPPED, STOPPED, WAITING, Hop, Ladder, ladder
 from quietshift.alerts.matchers import Matchers, filter_matches
 from quietshift.alerts.model import AlertsConfig, Desk, Route
 from quietshift.alerts.store import Decision
+from quietshift.alerts.why import ROUTES_FILE, silence_words, taken
 from quietshift.incidents import store
 from quietshift.incidents.decide import person
 from quietshift.incidents.model import Incident, State, TimelineEntry
-from quietshift.kernel.clock import rfc3339
 from quietshift.kernel.db import Tx
 from quietshift.kernel.durations import format_duration
 from quietshift.kernel.ops import Loaded
 from quietshift.paging import store as paging
 from quietshift.paging.model import LogEntry, Page
 
-PASSED, STOPPED, WAITING, SKIPPED = "passed", "stopped", "waiting", "skipped"
 AROUND = timedelta(hours=1)  # how far from the instant asked about an alert is looked for
 MOST_LADDERS = 20
-ROUTES_FILE = "alertmanager.yml"
 ANSWER = "Provider's answer"  # a hop that stands after its contact
-
-
-@dataclass(frozen=True)
-class Hop:
-    """One hop of the way. state: passed, stopped (here it ended), waiting (not yet), skipped (does not apply).
-
-    since: seconds since the hop before; None where either instant is unknown. source: "alertmanager.yml:12".
-    """
-
-    title: str
-    detail: str
-    state: str = PASSED
-    at: datetime | None = None
-    since: float | None = None
-    source: str = ""
-    href: str | None = None
-
-
-@dataclass(frozen=True)
-class Ladder:
-    """The way of one alert, or of one page. answer: the whole in one sentence."""
-
-    title: str
-    answer: str
-    hops: tuple[Hop, ...]
 
 
 def why(tx: Tx, incident_id: int, *, ops: Loaded, user: str | None = None) -> list[Ladder]:
@@ -64,11 +38,11 @@ def why(tx: Tx, incident_id: int, *, ops: Loaded, user: str | None = None) -> li
     pages = {page.user: page for page in paging.pages(tx, incident_id) if user is None or page.user == user}
     if not pages:
         hops = [*arrival, *_unpaged(tx, incident, user)]
-        return [_ladder(f"Why was {user} not paged?" if user else "Why was nobody paged?", hops, "")]
+        return [ladder(f"Why was {user} not paged?" if user else "Why was nobody paged?", hops, "")]
     found = []
     for page in pages.values():
         hops = [*arrival, *_page_hops(tx, incident, page)]
-        found.append(_ladder(f"Why was {page.user} paged?", hops, page.reason))
+        found.append(ladder(f"Why was {page.user} paged?", hops, page.reason))
     return found
 
 
@@ -92,7 +66,7 @@ def _arrival(tx: Tx, incident: Incident, ops: Loaded) -> list[Hop]:
     route = _route_of(ops.get(AlertsConfig), label_set, incident)
     hops = [_received(label_set, first)]
     if route is not None:
-        hops.append(_taken(route))
+        hops.append(taken(route))
     else:
         hops.append(Hop("Route taken", f"to receiver {incident.receiver}, by a route that {ROUTES_FILE} holds no longer"))
     decisions = _decisions(tx, incident.group, incident.receiver, incident.opened_at - AROUND, incident.opened_at)
@@ -110,39 +84,34 @@ def _alert_ladder(tx: Tx, label_set: dict[str, str], route: Route, config: Alert
     name = label_set.get("alertname") or label_sets.text(label_set)
     fingerprint = label_sets.fingerprint(label_set)
     title = f"{name}, to receiver {route.receiver}"
-    hops = [_received(label_set, None), _taken(route)]
+    hops = [_received(label_set, None), taken(route)]
     if not any(isinstance(one, Desk) for one in config.receivers[route.receiver].integrations.values()):
         words = f"receiver {route.receiver} pages nobody: quietshift.yaml maps no escalation policy to it"
-        return _ladder(title, [*hops, Hop("Escalation policy", words, STOPPED)], "")
+        return ladder(title, [*hops, Hop("Escalation policy", words, STOPPED)], "")
     incident = _incident_of(tx, fingerprint, route.receiver, at)
     if incident is not None:
         pages = paging.pages(tx, incident.id)
         after = _page_hops(tx, incident, pages[0]) if pages else _unpaged(tx, incident, None)
         passed = f"{pages[0].user} was paged: {pages[0].reason}" if pages else ""
-        return _ladder(title, [*_arrival(tx, incident, ops), *after], passed)
+        return ladder(title, [*_arrival(tx, incident, ops), *after], passed)
     of = alerts.group_labels(route, label_set)
     key = alerts.group_key(route, of)
     decisions = _decisions(tx, key, route.receiver, at - AROUND, at + AROUND)
     hops += _muted_hops(tx, decisions, fingerprint)
     if hops[-1].state is STOPPED:
-        return _ladder(title, hops, "")
+        return ladder(title, hops, "")
     if not decisions:
         wait = format_duration(route.group_wait)
         hops.append(Hop("Group", f"{label_sets.text(of)}: not flushed yet; group_wait is {wait}", WAITING))
     else:
         last = decisions[-1]
         hops.append(Hop("Group", f"{label_sets.text(of)}: {last.reason}", STOPPED, last.at))
-    return _ladder(title, hops, "")
+    return ladder(title, hops, "")
 
 
 def _received(label_set: Mapping[str, str], entry: TimelineEntry | None) -> Hop:
     began = f", firing since {entry.data['starts_at']} by its sender's clock" if entry and entry.data.get("starts_at") else ""
     return Hop("Alert received", f"{label_sets.text(label_set)}{began}")
-
-
-def _taken(route: Route) -> Hop:
-    source = f"{ROUTES_FILE}:{route.line}" if route.line else ROUTES_FILE
-    return Hop("Route taken", f"{route.key} to receiver {route.receiver}", source=source)
 
 
 def _route_of(config: AlertsConfig, label_set: dict[str, str], incident: Incident) -> Route | None:
@@ -170,23 +139,10 @@ def _muted_hops(tx: Tx, decisions: Sequence[Decision], fingerprint: str) -> list
     if not muted:
         return [Hop(title, "no", at=None)]
     place, decision = muted[-1]
-    words = _silence_words(tx, str(decision.detail["muted"][fingerprint]))
+    words = silence_words(tx, str(decision.detail["muted"][fingerprint]))
     if told and told[-1] > place:
         return [Hop(title, f"{words}; but not any more", at=decision.at)]
     return [Hop(title, words, STOPPED, decision.at)]
-
-
-def _silence_words(tx: Tx, reason: str) -> str:
-    """A silence's id alone tells nobody who wanted it: by whom, until when, why."""
-    kind, _, ids = reason.partition("silenced by ")
-    if kind or not ids:
-        return reason
-    told = []
-    for silence_id in ids.split(", "):
-        silence = alerts_store.silence(tx, silence_id)
-        if silence is not None:
-            told.append(f"by {silence.created_by} until {rfc3339(silence.ends_at)} ({silence.comment})")
-    return f"silenced {'; '.join(told)}" if told else reason
 
 
 # -- from the incident to the person -------------------------------------------------------------------------------------
@@ -268,22 +224,3 @@ def _incident_of(tx: Tx, fingerprint: str, receiver: str, at: datetime) -> Incid
             if incident.receiver == receiver:
                 return incident
     return None
-
-
-# -- the whole -----------------------------------------------------------------------------------------------------------
-
-
-def _ladder(title: str, hops: Sequence[Hop], passed: str) -> Ladder:
-    """Hops with the time since the one before; the answer is the hop that stopped it, else what was passed."""
-    before: datetime | None = None
-    timed = []
-    for hop in hops:
-        since = (hop.at - before).total_seconds() if hop.at and before and hop.at >= before else None
-        timed.append(replace(hop, since=since))
-        before = hop.at or before
-    stop = next((hop for hop in reversed(timed) if hop.state == STOPPED), None)
-    wait = next((hop for hop in reversed(timed) if hop.state == WAITING), None)
-    told = passed
-    if not told and (end := stop or wait) is not None:
-        told = f"{end.title}: {end.detail}"
-    return Ladder(title, f"{told}.", tuple(timed))

@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Request
@@ -13,7 +14,9 @@ from starlette.responses import Response
 
 from quietshift.alerts import queries, usecases
 from quietshift.alerts import store as alerts_store
+from quietshift.alerts import why as decisions
 from quietshift.alerts.decide import silence_state
+from quietshift.alerts.ladder import Hop, Ladder
 from quietshift.alerts.matchers import Matcher, Matchers, filter_matches, parse_matchers
 from quietshift.alerts.model import Silence, SilenceState
 from quietshift.alerts.silences import listing_order
@@ -117,8 +120,6 @@ def _alert(
 
 
 def _query(labels: dict[str, str], now: datetime) -> str:
-    from urllib.parse import urlencode
-
     wanted = ", ".join(str(Matcher(name, value)) for name, value in sorted(labels.items()))
     return urlencode({"labels": wanted[:480], "at": f"{now:%Y-%m-%dT%H:%M}", "utc": "1"})
 
@@ -219,6 +220,17 @@ def why_incident(request: Request, app: AppDep, frame: FrameDep, who: Visitor, r
     )  # fmt: skip
 
 
+@router.get("/alerts/{fingerprint}")
+def why_alert(request: Request, app: AppDep, frame: FrameDep, _who: Visitor, fingerprint: Ref) -> Response:
+    with app.db.read() as tx:
+        found = decisions.explain(app.alerts.use, tx, fingerprint, app.clock.now())
+    return frame.page(
+        request, "why.html", topics=["alerts", "silences"], question="What was decided about this alert?", search=None,
+        about={"text": found.alert.name or "alert without a name", "href": f"/alerts?{urlencode({'q': found.alert.name})}"},
+        asked=False, ladders=[asdict(way.ladder) for way in found.ways],
+    )  # fmt: skip
+
+
 @router.get("/why")
 def why(
     request: Request, app: AppDep, frame: FrameDep, _who: Visitor, labels: QueryText = "", at: QueryText = "", utc: QueryText = ""
@@ -249,9 +261,9 @@ def why(
 _ATTEMPT = re.compile(r"(?P<to>.*), attempts? (?P<first>\d+)(?: to )?(?P<last>\d*)")
 
 
-def _ladder(ladder: ladders.Ladder) -> dict[str, Any]:
+def _ladder(ladder: Ladder) -> dict[str, Any]:
     """A ladder in which attempts that were answered alike stand once: `webhook to https://example.org/***, attempts 1 to 7`."""
-    shown: list[list[ladders.Hop]] = []  # a contact and its answer stand together
+    shown: list[list[Hop]] = []  # a contact and its answer stand together
     for hop in ladder.hops:
         if hop.title != ladders.ANSWER:
             shown.append([hop])
