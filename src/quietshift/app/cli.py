@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "oncall": ("quietshift.oncall.commands", "oncall", "Who is on call, and when."),
     "page": ("quietshift.paging.commands", "page", "Page somebody, to test the way."),
     "pages": ("quietshift.learning.commands", "pages", "What woke people, and what repeats."),
-    "alerts": ("quietshift.alerts.commands", "alerts", "What is reported now."),
+    "alerts": ("quietshift.app.alert_commands", "alerts", "What is reported now."),
     "catalog": ("quietshift.catalog.commands", "catalog", "Who owns what."),
     "journal": ("quietshift.app.journal_commands", "journal", "What was done, by whom, why; and the proof of it."),
     "user": ("quietshift.app.user_commands", "user", "Accounts: invite people, set their role."),

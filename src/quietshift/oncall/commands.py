@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ops_option = click.option("--ops", type=click.Path(path_type=Path), help="Read this ops directory; without it, ask the server.")
 
 
-def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+def instant(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
     """The instant of RFC 3339 text, of a local time and its zone, or the midnight that begins a date (UTC, unless a zone is
     named behind it). What is none is a usage error."""
     from datetime import date
@@ -50,7 +50,7 @@ def oncall() -> None:
 @oncall.command()
 @click.option("--schedule", metavar="NAME", help="Of this schedule.")
 @click.option("--service", metavar="NAME", help="Of the schedules of the group that owns this Component.")
-@click.option("--at", callback=_moment, metavar="TIME", help="At this time; now, if left out.")
+@click.option("--at", callback=instant, metavar="TIME", help="At this time; now, if left out.")
 @ops_option
 @output_option
 def who(schedule: str | None, service: str | None, at: datetime | None, ops: Path | None, output: str) -> None:
@@ -78,8 +78,8 @@ def who(schedule: str | None, service: str | None, at: datetime | None, ops: Pat
 
 @oncall.command()
 @click.option("--schedule", metavar="NAME", help="Of this schedule; may be left out where there is only one.")
-@click.option("--from", "start", callback=_moment, metavar="TIME", required=True, help="From this time on.")
-@click.option("--to", "end", callback=_moment, metavar="TIME", required=True, help="Until this time.")
+@click.option("--from", "start", callback=instant, metavar="TIME", required=True, help="From this time on.")
+@click.option("--to", "end", callback=instant, metavar="TIME", required=True, help="Until this time.")
 @ops_option
 @output_option
 def shifts(schedule: str | None, start: datetime, end: datetime, ops: Path | None, output: str) -> None:
