@@ -140,6 +140,20 @@ def test_secrets_are_redacted_before_they_are_written(db: Database, clock: Manua
     assert "ran with GITHUB_TOKEN=" in written
 
 
+def test_a_look_at_the_youngest_entries_leaves_older_ones_to_the_whole_look(db: Database, clock: ManualClock) -> None:
+    with db.write() as tx:
+        journal.append(tx, clock.now(), "user:ana", "test", "x:old")
+        young = clock.advance(timedelta(minutes=20))
+        journal.append(tx, young, "user:ana", "test", "x:young")
+    journal.seal(db, KEY, since=young - timedelta(minutes=10))
+    with db.read() as tx:
+        assert [e.subject for e in journal.entries(tx) if e.seq is not None] == ["x:young"]
+    journal.seal(db, KEY)
+    with db.read() as tx:
+        result = journal.verify(tx, KEY)
+    assert (result.sealed, result.unsealed, result.findings) == (2, 0, [])
+
+
 @pytest.mark.parametrize("head", ["x", "12", "12:abc", "-1:" + "0" * 64, ":" + "0" * 64])
 def test_a_head_that_is_none_is_refused(db: Database, head: str) -> None:
     with pytest.raises(Invalid, match="--head"):

@@ -116,6 +116,18 @@ def test_who_comes_late_records_nothing_over_who_took_over(db: Database, clock: 
     assert quick.run(db, clock.advance(timedelta(hours=1))) == 0
 
 
+def test_what_is_let_go_is_claimed_anew_at_once_and_counts_no_attempt(db: Database, clock: ManualClock) -> None:
+    provider = Provider()
+    put(db, clock.now())
+    with db.write() as tx:
+        [delivery] = outbox.claim(tx, provider.kind, clock.now(), 10)
+        outbox.let_go(tx, delivery, clock.now())
+    assert provider.run(db, clock.now()) == 1
+    assert [d.attempt for d in provider.sent] == [1]
+    with db.write() as tx:
+        outbox.let_go(tx, delivery, clock.now())  # long gone: nothing happens
+
+
 def test_what_is_cancelled_is_not_sent_and_what_flies_is_recorded_but_not_repeated(db: Database, clock: ManualClock) -> None:
     provider = Provider(LATER)
     put(db, clock.now(), subject="incident:1")

@@ -26,6 +26,15 @@ def new_id(now: datetime) -> str:
         if value <= _last and _last >> _RANDOM_BITS == millis:
             value = _last + 1
         _last = value
+    return _text(value)
+
+
+def first_id(instant: datetime) -> str:
+    """The smallest id that can be made at this instant: what was made from then on sorts from here."""
+    return _text((max(0, to_micros(instant) // 1000) & ((1 << 48) - 1)) << _RANDOM_BITS)
+
+
+def _text(value: int) -> str:
     letters = []
     for _ in range(26):
         letters.append(_ALPHABET[value & 31])

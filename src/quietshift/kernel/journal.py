@@ -23,7 +23,7 @@ from sqlalchemy import delete, func, insert, select, text
 from quietshift.kernel.clock import to_micros
 from quietshift.kernel.db import Database, Tx
 from quietshift.kernel.errors import Invalid, NotFound
-from quietshift.kernel.ids import new_id
+from quietshift.kernel.ids import first_id, new_id
 from quietshift.kernel.redact import redact, redact_text
 from quietshift.kernel.schema import journal, journal_payloads, journal_seals
 
@@ -90,18 +90,20 @@ def erase_payload(tx: Tx, entry_id: str, now: datetime, actor: str, why: str) ->
     append(tx, now, actor, "journal.payload_erased", f"journal:{entry_id}", why)
 
 
-def seal(db: Database, key: bytes, limit: int = 1000) -> str | None:
+def seal(db: Database, key: bytes, limit: int = 1000, since: datetime | None = None) -> str | None:
     """Number and chain what is committed and not sealed yet; returns the new head "SEQ:HEX", None where nothing was to do.
 
-    One sealer at a time: on PostgreSQL an advisory lock sees to it, on SQLite there is one process.
+    One sealer at a time: on PostgreSQL an advisory lock sees to it, on SQLite there is one process. since: look at entries
+    made from then on alone, which ids tell; None looks at all (0.1 s at 300,000 entries).
     """
+    recent = (journal.c.id >= first_id(since),) if since is not None else ()
     with db.write() as tx:
         if tx.dialect == "postgresql" and not tx.execute(_TRY_LOCK, {"k": _ADVISORY_LOCK}).scalar_one():
             return None
         rows = tx.execute(
             select(journal)
             .outerjoin(journal_seals, journal_seals.c.entry_id == journal.c.id)
-            .where(journal_seals.c.seq.is_(None))
+            .where(journal_seals.c.seq.is_(None), *recent)
             .order_by(journal.c.id)
             .limit(limit)
         ).all()

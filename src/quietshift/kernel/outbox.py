@@ -231,6 +231,13 @@ def release(tx: Tx, owner: str | None) -> int:
     return tx.execute(update(outbox).where(leased).values(lease_owner=None, lease_until=None)).rowcount
 
 
+def let_go(tx: Tx, delivery: Delivery, now: datetime) -> None:
+    """Give up the lease on what was not sent after all, so that it is claimed anew at once. Whoever took over keeps theirs."""
+    mine = (outbox.c.id == delivery.id, outbox.c.fence == delivery.fence)
+    tx.execute(update(outbox).where(*mine).values(lease_owner=None, lease_until=None, attempts=outbox.c.attempts - 1))
+    tx.due(now)
+
+
 def lease_owners(tx: Tx) -> list[str]:
     """The processes that hold leases."""
     statement = select(outbox.c.lease_owner).where(outbox.c.lease_owner.is_not(None)).distinct()

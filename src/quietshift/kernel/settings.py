@@ -103,7 +103,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "secret_key", _secret_key, "",
         "The key under which acknowledge links are signed and the journal is sealed. Default: made at the first start and kept "
-        "in a file beside the SQLite database; on PostgreSQL in the database, which several processes share: better give it there.",
+        "in a file beside the SQLite database; on PostgreSQL in the database, which several processes share: better give it "
+        "there.",
         "text, 32 characters or more", secret=True, in_file=False,
     ),
     Setting("admin_token", _text, "", "A bearer token with every scope, for automation.", "text", secret=True, in_file=False),
@@ -120,7 +121,9 @@ SETTINGS: tuple[Setting, ...] = (
         "smtp_tls", _choice("starttls", "tls", "none"), "starttls",
         "How the connection to the mail server is encrypted; none is refused together with a password.", "starttls, tls or none",
     ),
-    Setting("reopen_within", parse_duration, "30m", "A group that fires again within this time reopens its incident.", "duration"),
+    Setting(
+        "reopen_within", parse_duration, "30m", "A group that fires again within this time reopens its incident.", "duration"
+    ),
     Setting("ack_link_ttl", _positive, "1d", "How long an acknowledge link is good.", "duration"),
     Setting(
         "heartbeat_url", _url, "",

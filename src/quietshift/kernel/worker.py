@@ -28,6 +28,7 @@ IDLE = 1.0  # seconds between two rounds in which nothing was asked for: a sign 
 LOOK = 5.0  # seconds after which the tables are looked at even so: a notification may have been lost
 STUCK = timedelta(seconds=30)  # a round that takes longer is stuck
 RECORD_BATCH = 200
+SEAL_ALL = 600.0  # seconds between two looks at the whole journal; in between, at what is younger than that
 TIMER_BUDGET = 0.02  # seconds of one transaction of timers: alerts, and results of what was sent, wait for their turn meanwhile
 RAMP = 0.25  # seconds: after a start, one more delivery of a kind may be under way after each, and after each that was recorded
 
@@ -250,10 +251,18 @@ class Worker:
         now = self.clock.now()
         if now - delivery.claimed_at > kind.lease / 2:
             # it waited so long for a thread that another process may take over: leave it to whoever claims it next
+            self._let_go(delivery, now)
             self._give_back([delivery])
             return
         started = replace(delivery, attempted_at=now)
         self._results.put((started, outbox.act(kind, started)))
+
+    def _let_go(self, delivery: Delivery, now: datetime) -> None:
+        try:
+            with self.db.write() as tx:
+                outbox.let_go(tx, delivery, now)
+        except Unavailable as error:
+            log.error("a delivery waits until its lease ends: %s", error, extra={"delivery": delivery.id})
 
     def _take_slot(self, kind: str) -> None:
         with self._slots:
@@ -319,8 +328,14 @@ class Worker:
         return True
 
     def _seal_loop(self) -> None:
+        whole = -SEAL_ALL  # when every entry was looked at: a clock that was set back may have hidden some
+
         def turn() -> datetime | None:
-            newest = journal.seal(self.db, self._seal_key)
+            nonlocal whole
+            everything = time.monotonic() - whole > SEAL_ALL
+            since = None if everything else self.clock.now() - timedelta(seconds=SEAL_ALL)
+            newest = journal.seal(self.db, self._seal_key, since=since)
+            whole = time.monotonic() if everything else whole
             if newest is None:
                 return None
             log.info("journal sealed", extra={"head": newest})
