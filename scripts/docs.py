@@ -42,6 +42,7 @@ TABLES = {
     "alert_groups": "Alerts that are told together, by route and group labels.",
     "alert_group_members": "Which alert is in which group.",
     "notification_log": "What each integration of a group was told last.",
+    "open_events": "Problems that other tools have triggered and not resolved, by their own key.",
     "silences": "Silences, as Alertmanager has them.",
     "alert_decisions": "Why a group's receiver was told something, or was not.",
     "incidents": "The unit of response. At most one is open for a group and receiver.",
@@ -243,6 +244,13 @@ def alerts_api() -> str:
     return _table(("operation", "scope"), rows)
 
 
+def events_api() -> str:
+    from quietshift.alerts.events_api import PREFIX, ROUTES
+
+    rows = [(f"`{method} {PREFIX}{path}`", text) for path, methods in ROUTES.items() for method, text in methods.items()]
+    return _table(("operation", "what it does"), rows)
+
+
 def pages() -> str:
     """Every route of the web, with what it is for."""
     return _table(("route", "what it is"), [(f"`{route}`", PAGES[route]) for route in web_routes()])
@@ -316,6 +324,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "metrics": metrics,
     "api": api,
     "alerts-api": alerts_api,
+    "events-api": events_api,
     "pages": pages,
     "acts": acts,
     "tables": tables,

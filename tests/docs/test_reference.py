@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from quietshift.alerts import events_api
 from quietshift.alerts.api import PREFIX, ROUTES
 from quietshift.app.alertmanager import FLAGS
 from quietshift.app.cli import COMMANDS
@@ -70,6 +71,9 @@ def test_every_operation_of_the_api_is_documented() -> None:
     for path, methods in ROUTES.items():
         for method in methods:
             assert f"`{method} {PREFIX}{path}" in page
+    for path, operations in events_api.ROUTES.items():
+        for method in operations:
+            assert f"`{method} {events_api.PREFIX}{path}`" in text("events.md")
     for path in ("GET /-/ready", "GET /-/healthy", "POST /-/reload", "GET /metrics"):
         assert f"`{path}`" in page
 

@@ -86,7 +86,8 @@ class AlertsApi:
         for loop, waiter in waiters:
             loop.call_soon_threadsafe(_resolve, waiter, None)
 
-    async def _ready(self) -> Opened:
+    async def ready(self) -> Opened:
+        """What is there once the database is open; waits for it. Raises Refused (503) where that takes too long."""
         if self._opened is None:
             loop = asyncio.get_running_loop()
             waiter: asyncio.Future[None] = loop.create_future()
@@ -114,7 +115,7 @@ class AlertsApi:
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
             status, body = 500, wire.encode("internal error; the log has it")
-        await _send(send, status, body, headers)
+        await respond(send, status, body, headers)
 
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         path: str = scope["path"].removeprefix(PREFIX)
@@ -135,7 +136,7 @@ class AlertsApi:
             return 200, wire.encode(self._status())
         if name == "get_receivers":
             return 200, wire.encode([{"name": receiver} for receiver in self._config().receivers])
-        opened = await self._ready()
+        opened = await self.ready()
         now = self._clock.now()
         if name == "post_silences":
             posted = _asked(wire.decode_silence, await _body(scope, receive))
@@ -148,7 +149,7 @@ class AlertsApi:
     async def _post_alerts(self, body: bytes) -> tuple[int, bytes]:
         now = self._clock.now()  # when it was received, however long it has to wait
         items = _asked(wire.decode, body)
-        opened = await self._ready()
+        opened = await self.ready()
         reports, errors = opened.use.hot.absorb(items, now, self._config().resolve_timeout)
         if reports:
             loop = asyncio.get_running_loop()
@@ -256,6 +257,12 @@ async def _body(scope: Scope, receive: Receive) -> bytes:
             raise Refused(415, {"code": 415, "message": message})
         if name == b"content-encoding" and value.lower() not in (b"identity", b""):
             raise Refused(415, {"code": 415, "message": f"unsupported content encoding {value.decode('latin-1')!r}"})
+    too_large = Refused(413, f"the body is larger than {MAX_BODY >> 20} MiB: send fewer alerts at once", connection="close")
+    return await read_body(receive, MAX_BODY, too_large)
+
+
+async def read_body(receive: Receive, most: int, too_large: Refused) -> bytes:
+    """The whole body; raises too_large where it has more than `most` octets."""
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -264,8 +271,8 @@ async def _body(scope: Scope, receive: Receive) -> bytes:
             raise Refused(400, "the request was not sent to its end")
         chunks.append(part.get("body", b""))
         size += len(chunks[-1])
-        if size > MAX_BODY:
-            raise Refused(413, f"the body is larger than {MAX_BODY >> 20} MiB: send fewer alerts at once", connection="close")
+        if size > most:
+            raise too_large
         if not part.get("more_body"):
             return b"".join(chunks)
 
@@ -282,7 +289,8 @@ def _resolve(waiter: asyncio.Future[Any], value: Any) -> None:
         waiter.set_result(value)
 
 
-async def _send(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+    """Send a whole answer, JSON where it has a body."""
     pairs = [(b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
     if body:
         pairs.append((b"content-type", b"application/json"))

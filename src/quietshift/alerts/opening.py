@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 from sqlalchemy import Connection, text
 
-from quietshift.alerts import flush, senders, store
+from quietshift.alerts import events, flush, senders, store
 from quietshift.alerts.api import Opened
 from quietshift.alerts.hot import Hot
 from quietshift.alerts.intake import Intake
@@ -55,6 +55,7 @@ class AlertsRoom:
         self._unsubscribe: Callable[[], None] = lambda: None
         registry.timer(GROUP_TIMER, timers.InTurn(store.take_turn, partial(flush.flush_group, self.use)))
         registry.timer(FORGET_TIMER, timers.InTurn(store.take_turn, self.use.forget))
+        registry.timer(events.CLOSE_TIMER, timers.InTurn(store.take_turn, partial(events.close, self.use)))
         for kind in senders.kinds(self.use):
             registry.sender(kind)
 

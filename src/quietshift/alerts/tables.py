@@ -93,3 +93,15 @@ alert_decisions = Table(
     Column("detail", Json, nullable=False),
     Index("ix_alert_decisions_digest", "digest", "id"),
 )
+
+# Problems that other tools have reported and not resolved, by their own name for them.
+open_events = Table(
+    "open_events",
+    metadata,
+    Column("source", Text, primary_key=True),  # integration
+    Column("digest", BigInteger, primary_key=True, autoincrement=False),  # of the tool's key, which may be too long for an index
+    Column("labels", Text, nullable=False),  # JSON; of the alert
+    Column("fingerprint", Text, nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Index("ix_open_events_fingerprint", "fingerprint"),
+)

@@ -44,13 +44,14 @@ class Server:
 
     alerts: the ASGI application of `/api/v2`, which answers what it can before the database is open. open_app: opens
     and starts everything else; runs in a thread. eager: load the web stack right after the start. web: something in its place.
+    events: the ASGI application of other tools' events.
     """
 
     def __init__(
         self, settings: Settings, holder: OpsHolder, alerts: ASGI, open_app: Callable[[], App], *,
-        prefix: str = "", eager: bool = True, web: ASGI | None = None,
+        prefix: str = "", eager: bool = True, web: ASGI | None = None, events: ASGI | None = None,
     ) -> None:  # fmt: skip
-        self.settings, self.holder, self.alerts, self._open_app = settings, holder, alerts, open_app
+        self.settings, self.holder, self.alerts, self.events, self._open_app = settings, holder, alerts, events, open_app
         self.prefix, self._eager = prefix.rstrip("/"), eager
         self.app: App | None = None
         self._web = web
@@ -156,6 +157,8 @@ class Server:
                 return
         if path.startswith("/api/v2/"):
             await self.alerts(scope, receive, send)
+        elif path.startswith("/v2/") and self.events is not None:
+            await self.events(scope, receive, send)
         elif path.startswith("/-/"):
             await self._control(scope, path, send)
         elif not await self._wait_open():
@@ -315,12 +318,14 @@ def _reload_in_thread(server: Server) -> None:
 def serve(settings: Settings, holder: OpsHolder, clock: Clock) -> None:
     """Run the whole of Quietshift until it is told to end."""
     from quietshift.alerts.api import AlertsApi
-    from quietshift.alerts.model import AlertsConfig
+    from quietshift.alerts.events_api import EventsApi
+    from quietshift.alerts.model import AlertsConfig, Inbounds
     from quietshift.app.gate import Gate
 
     sock = listen(settings)
     gate = Gate(settings, clock)
     alerts = AlertsApi(lambda: holder.current.get(AlertsConfig), clock, gate)
+    events = EventsApi(lambda: holder.current.get(Inbounds), clock, alerts.ready)
 
     def open_app() -> App:  # in a thread, while the door answers already
         from quietshift.app.wire import open_app
@@ -333,7 +338,7 @@ def serve(settings: Settings, holder: OpsHolder, clock: Clock) -> None:
         _first_link(app)
         return app
 
-    run(Server(settings, holder, alerts, open_app), sock)
+    run(Server(settings, holder, alerts, open_app, events=events), sock)
 
 
 def _first_link(app: App) -> None:

@@ -156,6 +156,7 @@ def _paging(registry: Registry, ops: Callable[[], Loaded], settings: Settings, l
 
 
 def _incidents(registry: Registry, ops: Callable[[], Loaded], settings: Settings) -> None:
+    from quietshift.alerts.events import ACKNOWLEDGE_TIMER
     from quietshift.incidents import usecases as incidents
 
     registry.timer(
@@ -164,6 +165,7 @@ def _incidents(registry: Registry, ops: Callable[[], Loaded], settings: Settings
     registry.timer(
         incidents.SNOOZE_END, lambda tx, timer, now: incidents.snooze_end(tx, timer, now, ops=ops(), settings=settings)
     )
+    registry.timer(ACKNOWLEDGE_TIMER, incidents.event_acknowledged)
 
 
 def _above(registry: Registry, ops: Callable[[], Loaded]) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from quietshift.alerts.events import CLOSE_TIMER
 from quietshift.incidents import decide, desk, store
 from quietshift.incidents.decide import Verb
 from quietshift.incidents.model import (
@@ -41,7 +42,7 @@ from quietshift.incidents.model import (
     parse_verdict,
 )
 from quietshift.kernel import journal, timers
-from quietshift.kernel.clock import rfc3339
+from quietshift.kernel.clock import parse_rfc3339, rfc3339
 from quietshift.kernel.db import Tx
 from quietshift.kernel.errors import Conflict, Invalid
 from quietshift.kernel.ops import Loaded
@@ -51,6 +52,7 @@ from quietshift.paging import usecases as paging
 from quietshift.paging.model import IncidentFacts
 
 SNOOZE_END = "incidents.snooze_end"
+LOOK_AGAIN = timedelta(seconds=2)  # for the incident of an acknowledgement that came before it
 MAX_WORDS = 10_000  # characters of a note or a reason: a log file belongs elsewhere
 
 # What is told in the timeline and the journal.
@@ -91,8 +93,12 @@ def resolve(
     before = store.get(tx, incident_id, lock=True)
     paging.stop(tx, incident_id, now, f"resolved by {decide.person(actor)}", by=actor)
     said = parse_verdict(verdict) if verdict else None
-    firing = store.firing_counts(tx, [incident_id])[incident_id]
-    return apply(tx, before, Resolve(actor, _words(why), said, firing), now)[0]
+    firing = [one.alert for one in store.alerts(tx, incident_id) if one.ended_at is None]
+    after, _ = apply(tx, before, Resolve(actor, _words(why), said, len(firing)), now)
+    problems = [alert.fingerprint for alert in firing if alert.labels.get("integration")]
+    if problems:  # of other tools, which may never say that they are over; what they trigger again is meant anew
+        timers.schedule(tx, CLOSE_TIMER, str(incident_id), now, now, {"fingerprints": problems})
+    return after
 
 
 def snooze(tx: Tx, incident_id: int, actor: str, until: datetime, now: datetime, *, why: str = "") -> Incident:
@@ -251,6 +257,19 @@ def _ended(tx: Tx, incident: Incident, decision: decide.Decision, now: datetime)
     store.save(tx, after)
     _tell(tx, after)
     return after
+
+
+def event_acknowledged(tx: Tx, timer: Timer, now: datetime) -> None:
+    """Handler of `incidents.event_acknowledged`: in another tool somebody has what this alert tells. Its incident may have to
+    be opened yet: then it is looked for again, for a while."""
+    actor = timer.payload["by"]
+    members = [number for number, one in store.of_alert(tx, timer.subject) if one.ended_at is None]
+    found = [incident for incident in (store.get(tx, number) for number in members) if incident.is_open]
+    for incident in found:
+        if incident.state is State.TRIGGERED:
+            acknowledge(tx, incident.id, actor, now, why="acknowledged there")
+    if not found and now < parse_rfc3339(timer.payload["until"]):
+        timers.schedule(tx, timer.kind, timer.subject, now + LOOK_AGAIN, now, timer.payload)
 
 
 # -- shared --------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The ops directory: all of a team's settings, in git. It is taken whole or not at all.
 
-    ops/quietshift.yaml  alertmanager.yml  catalog/  oncall/  slos/  runbooks/  pipelines/  capacity/
+    ops/quietshift.yaml  alertmanager.yml  catalog/  oncall/  integrations/  slos/  runbooks/  pipelines/  capacity/
 
 Rooms offer parts: each claims kinds of documents and gives a frozen value of its own type; later parts can look at earlier
 ones for cross-references. Whatever no part claims is an error.
@@ -18,7 +18,7 @@ from quietshift.kernel.config import Node, read_documents
 from quietshift.kernel.errors import ConfigError, Problem, Problems
 
 T = TypeVar("T")
-DOCUMENT_DIRECTORIES = ("catalog", "oncall", "slos", "pipelines", "capacity")
+DOCUMENT_DIRECTORIES = ("catalog", "oncall", "integrations", "slos", "pipelines", "capacity")
 MAX_FILES = 20_000
 
 

@@ -1,0 +1,95 @@
+"""The doors of other tools' events: `POST /v2/enqueue` as PagerDuty has it. An integration's key says who asks.
+
+A plain ASGI application, as AlertsApi. An event that was answered 202 is on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from quietshift.alerts.api import Opened, Receive, Refused, Scope, Send, read_body, respond
+from quietshift.alerts.model import Event, Inbound, Inbounds
+from quietshift.alerts.wires import pagerduty
+from quietshift.kernel.clock import Clock
+from quietshift.kernel.errors import QuietshiftError
+
+log = logging.getLogger("quietshift.events")
+PREFIX = "/v2/"
+ROUTES: dict[str, dict[str, str]] = {"enqueue": {"POST": "Trigger, acknowledge or resolve a problem: PagerDuty's Events API v2."}}
+AT_ONCE = 64  # events of one integration that may wait to be stored; the next is asked to come again
+RETRY_SECONDS = "5"
+
+
+class EventsApi:
+    """The ASGI application. inbounds: the integrations in force; ready: waits for the database."""
+
+    def __init__(self, inbounds: Callable[[], Inbounds], clock: Clock, ready: Callable[[], Awaitable[Opened]]) -> None:
+        self._inbounds, self._clock, self._ready = inbounds, clock, ready
+        self._waiting: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: Mapping[str, str] = {}
+        try:
+            status, body = await self._answer(scope, receive)
+        except Refused as refused:
+            status, body, headers = refused.status, _refusal(refused), refused.headers
+        except pagerduty.Wrong as wrong:
+            status, body = 400, pagerduty.refusal(wrong)
+        except QuietshiftError as error:
+            status, body, headers = 503, _told(str(error)), {"retry-after": RETRY_SECONDS}
+            log.error("an event could not be stored, its sender is asked to repeat it: %s", error)
+        except Exception:
+            log.exception("%s %s failed", scope["method"], scope["path"])
+            status, body = 500, _told("internal error; the log has it")
+        await respond(send, status, json.dumps(body).encode(), headers)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Mapping[str, Any]]:
+        known = ROUTES.get(scope["path"].removeprefix(PREFIX).rstrip("/"))
+        if known is None:
+            raise Refused(404, f"there is no {scope['path']}")
+        if scope["method"] not in known:
+            raise Refused(405, f"{scope['method']} is not for {scope['path']}", allow=", ".join(known))
+        too_large = Refused(413, f"an event has at most {pagerduty.MAX_BODY >> 10} KB", connection="close")
+        raw = pagerduty.decode(await read_body(receive, pagerduty.MAX_BODY, too_large))
+        inbound = self._inbounds().of_key(pagerduty.routing_key(raw), "pagerduty")
+        if inbound is None:
+            raise pagerduty.Wrong("'routing_key' is the key of no integration of type pagerduty here")
+        event = pagerduty.event(raw, self._clock.now())
+        await self._store(inbound, event)
+        return 202, pagerduty.answer(event.key)
+
+    async def _store(self, inbound: Inbound, event: Event) -> None:
+        if self._waiting[inbound.name] >= AT_ONCE:
+            busy = "too many events of this integration wait to be stored: send it again"
+            raise Refused(429, busy, **{"retry-after": RETRY_SECONDS})
+        self._waiting[inbound.name] += 1
+        try:
+            opened = await self._ready()
+            await asyncio.to_thread(self._take, opened, inbound, event)
+        finally:
+            self._waiting[inbound.name] -= 1
+
+    def _take(self, opened: Opened, inbound: Inbound, event: Event) -> None:
+        from quietshift.alerts import events
+
+        try:
+            with opened.db.write() as tx:
+                events.take(opened.use, tx, inbound.name, inbound.service, event, self._clock.now())
+        except ValueError as error:
+            raise pagerduty.Wrong(str(error)) from None
+        except Exception:
+            opened.use.hot.invalidate()  # what was taken over may not be on disk
+            raise
+
+
+def _refusal(refused: Refused) -> Mapping[str, Any]:
+    return refused.body if isinstance(refused.body, Mapping) else _told(refused.body)
+
+
+def _told(message: str) -> Mapping[str, Any]:
+    return {"status": "error", "message": message, "errors": [message]}
