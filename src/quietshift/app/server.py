@@ -58,6 +58,7 @@ class Server:
         self._web_lock = threading.Lock()
         self._opened: asyncio.Event | None = None
         self._failure: BaseException | None = None
+        self._without_web = False
         self.on_failure: Callable[[], None] = lambda: None
 
     # -- life ------------------------------------------------------------------------------------------------------
@@ -78,7 +79,7 @@ class Server:
             loop.call_soon_threadsafe(self._opened.set)  # type: ignore[union-attr]  # set a few lines above
             if self._eager:
                 self._engine_first()
-                self.web()
+                self._load_web()
 
         threading.Thread(target=work, name="qs-open", daemon=True).start()
 
@@ -87,6 +88,13 @@ class Server:
         streams = getattr(getattr(self._web, "state", None), "streams", None)
         if streams is not None:
             streams.close()
+
+    def _load_web(self) -> None:
+        try:
+            self.web()
+        except Exception:  # alerts and pages go on without it; `/-/healthy` says so
+            self._without_web = True
+            log.exception("the web interface cannot be loaded")
 
     def _engine_first(self) -> None:
         """What was due while nobody ran is sent and recorded before the web stack takes the processor for a second. Whoever
@@ -203,6 +211,8 @@ class Server:
                 await answer(send, 200, b"ready\n", "text/plain")
         elif path == "/-/healthy" and method in ("GET", "HEAD"):
             ailments = await asyncio.to_thread(self.app.ailments) if self.app is not None else []
+            if self._without_web:
+                ailments.append("the web interface cannot be loaded: see the log")
             body = "".join(f"{ailment}\n" for ailment in ailments) or "healthy\n"
             await answer(send, 503 if ailments else 200, body.encode(), "text/plain")
         elif path == "/-/reload" and method in ("POST", "PUT"):

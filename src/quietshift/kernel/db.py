@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Dialect = Literal["sqlite", "postgresql"]
 FIRST_NUMBER = 1000
-BUSY_SECONDS = 10.0
+BUSY_SECONDS = 5.0  # a sender gives up after 10 (Prometheus): it has to hear before that
 # PostgreSQL: a process that stands still in the middle of a transaction, or a machine that is cut off, holds up all others with
 # the locks it has. Its transaction is undone after IDLE_SECONDS; nobody waits for a lock longer than LOCK_SECONDS.
 IDLE_SECONDS = 15.0
