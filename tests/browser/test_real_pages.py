@@ -84,7 +84,8 @@ def story(standing_house: House) -> dict[str, str]:
     }  # fmt: skip
     house.api("POST", "/api/v2/silences", silence)
     house.page_of(refs["triggered"])
-    return refs
+    found = {one["labels"]["alertname"]: one["fingerprint"] for one in house.api("GET", "/api/v2/alerts")}
+    return refs | {"alert": found["CheckoutFailing"], "silenced": found["Nobodys"]}
 
 
 PAGES = {
@@ -92,6 +93,7 @@ PAGES = {
     "acknowledged": "/incidents/{acknowledged}", "resolved": "/incidents/{resolved}", "unowned": "/incidents/{unowned}",
     "why was I paged": "/incidents/{triggered}/why", "why was nobody paged": "/why?labels=alertname%3D%22Nobodys%22",
     "ask why": "/why", "schedules": "/schedules", "schedule": "/schedules/web", "alerts": "/alerts", "pages": "/pages",
+    "why an alert is where it is": "/alerts/{alert}", "silenced alert": "/alerts/{silenced}",
     "journal": "/journal", "me": "/me", "runbook": "/runbooks/CheckoutFailing", "not there": "/incidents/INC-9",
 }  # fmt: skip
 

@@ -21,6 +21,7 @@ from quietshift.kernel.errors import NotFound
 
 ROUTES_FILE = "alertmanager.yml"
 NEWEST = 200  # decisions of a group that are looked at
+UNCHANGED = "unchanged"  # the reason of a decision that is no news
 OUTCOMES = {"told": "Told", "kept": "Not told", "sent": "Sent", "failed": "Not sent"}
 
 
@@ -114,12 +115,13 @@ def _way(use: Alerting, tx: Tx, found: Explanation, route: Route, now: datetime)
     )
     decisions = tuple(_about(found.fingerprint, store.decisions(tx, key, route.receiver, newest=NEWEST)))
     hops = [_received(found), taken(route), *_mute_hops(found, muted, until), _group_hop(route, of, group)]
-    hops += [_decision_hop(use, tx, route, found.fingerprint, decision) for decision in decisions]
-    hops += _next_hops(route, group, told, silent)
+    decided = [(decision, _decision_hop(use, tx, route, found.fingerprint, decision)) for decision in decisions]
+    last = next((hop for decision, hop in reversed(decided) if decision.reason != UNCHANGED), None)
+    hops += [*(hop for _, hop in decided), *_next_hops(route, group, told, silent)]
     name = alert.name or labels.text(alert.labels)
     return Way(
         route, of, key, group, muted, until, told, decisions,
-        ladder(f"{name}, to receiver {route.receiver}", hops, _answer(found, hops, decisions)),
+        ladder(f"{name}, to receiver {route.receiver}", hops, _answer(found, hops, last)),
     )  # fmt: skip
 
 
@@ -245,15 +247,14 @@ def _next_hops(route: Route, group: Group | None, told: tuple[Told, ...], silent
     ]
 
 
-def _answer(found: Explanation, hops: list[Hop], decisions: tuple[Decision, ...]) -> str:
-    """How it stands now: what mutes it, else that it is over, else what was decided last, else what it waits for."""
+def _answer(found: Explanation, hops: list[Hop], last: Hop | None) -> str:
+    """How it stands now: that it is over, else what mutes it, else the last news of it, else what it waits for."""
     if found.over:
         return f"Over since {rfc3339(found.ends_at)}"
     mutes = ("Inhibited?", "Silenced?", "Muted?")
     stopped = next((hop for hop in hops if hop.state == STOPPED and hop.title in mutes), None)
     if stopped is not None:
         return f"{stopped.title.removesuffix('?')} {stopped.detail}".replace("Muted muted", "Muted")
-    last = next((hop for hop in reversed(hops) if hop.title in OUTCOMES.values()), None) if decisions else None
     if last is not None:
         return f"{last.title}: {last.detail}"
     return next((f"{hop.title}: {hop.detail}" for hop in hops if hop.state == WAITING), "Nothing has been decided yet")
