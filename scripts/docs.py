@@ -245,9 +245,10 @@ def alerts_api() -> str:
 
 
 def events_api() -> str:
-    from quietshift.alerts.events_api import PREFIX, ROUTES
+    from quietshift.alerts.events_api import BEATS, HEARTBEAT, PREFIX, ROUTES
 
     rows = [(f"`{method} {PREFIX}{path}`", text) for path, methods in ROUTES.items() for method, text in methods.items()]
+    rows += [(f"`{method} {HEARTBEAT}{{token}}`", text) for method, text in BEATS.items()]
     return _table(("operation", "what it does"), rows)
 
 

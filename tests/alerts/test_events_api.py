@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from quietshift.alerts.api import Refused
 from quietshift.alerts.events_api import AT_ONCE, EventsApi
 from quietshift.alerts.inbound import hash_line
-from quietshift.alerts.model import Inbound, Inbounds
+from quietshift.alerts.model import Heartbeats, Inbound, Inbounds
 from tests.alerts.conftest import DEFAULT, World
 
 KEY = "k" * 32
@@ -24,7 +24,7 @@ class Door:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.api = EventsApi(lambda: INBOUNDS, world.clock, self.ready)
+        self.api = EventsApi(lambda: INBOUNDS, Heartbeats, world.clock, self.ready)
 
     async def ready(self) -> Any:
         return self.world.room.opened

@@ -1,12 +1,13 @@
 """Integrations in the ops directory, and the keys that are made for them."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
 from quietshift.alerts.inbound import hash_line
-from quietshift.alerts.model import Inbounds
+from quietshift.alerts.model import Heartbeats, Inbounds
 from quietshift.app.cli import main
 from quietshift.app.init_command import write_example
 from quietshift.app.parts import read_ops
@@ -92,3 +93,55 @@ def test_a_key_too_short_to_be_hashed_is_refused(
             main(["integration", "key", "pingdom", "--service", "checkout", "--existing"])
     assert ended.value.code == 1
     assert "20 characters or more" in capsys.readouterr().err
+
+
+BEAT = {"service": "checkout", "period": "1d", "grace": "1h", "tokenHash": hash_line(KEY)}
+
+
+def write_beats(ops: Path, *specs: dict[str, str]) -> list[str]:
+    documents = [
+        {"apiVersion": "quietshift.dev/v1", "kind": "Heartbeat", "metadata": {"name": "backup"}, "spec": spec} for spec in specs
+    ]
+    (ops / "integrations/beats.yaml").write_text(yaml.safe_dump_all(documents, sort_keys=False))
+    return [str(problem) for problem in read_ops(ops)[1].errors]
+
+
+def test_a_heartbeat_is_found_by_its_token(ops: Path) -> None:
+    assert write_beats(ops, BEAT) == []
+    beats = read_ops(ops)[0].get(Heartbeats)
+    found = beats.of_token(KEY)
+    assert found is not None
+    assert (found.name, found.severity, found.patience) == ("backup", "critical", timedelta(hours=25))
+    assert beats.of_token(hash_line(KEY)) is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"period": "0s"}, "beats.yaml:7: spec.period: has to be 1s or more"),
+        ({"period": "daily"}, "beats.yaml:7: spec.period: not a duration"),
+        ({"period": "10y"}, "beats.yaml:7: spec.period: has to be 1s or more, and 366d at most"),
+        ({"grace": ""}, "beats.yaml:8: spec.grace: is required"),
+        ({"tokenHash": KEY}, "beats.yaml:9: spec.tokenHash: expected 'sha256:'"),
+        ({"service": "nothing"}, "beats.yaml:6: spec.service: the catalog has no Component 'nothing'"),
+    ],
+)
+def test_what_is_wrong_with_a_heartbeat_is_told_with_its_place(ops: Path, wrong: dict[str, str], said: str) -> None:
+    assert any(said in one for one in write_beats(ops, {**BEAT, **wrong}))
+
+
+def test_one_token_is_of_one_heartbeat(ops: Path) -> None:
+    assert any("the same token is there already" in one for one in write_beats(ops, BEAT, BEAT))
+
+
+def test_the_command_makes_a_token_and_its_document(ops: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["integration", "heartbeat", "backup", "--service", "checkout", "--period", "1d", "--grace", "1h"])
+    printed = capsys.readouterr()
+    token = printed.err.strip().rpartition("/heartbeat/")[2]
+    assert (ended.value.code, len(token)) == (0, 32)
+    assert token not in printed.out
+    (ops / "integrations/backup.yaml").write_text(printed.out)
+    loaded, problems = read_ops(ops)
+    assert problems.errors == []
+    assert loaded.get(Heartbeats).of_token(token) is not None

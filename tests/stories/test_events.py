@@ -10,7 +10,7 @@ import pytest
 from quietshift.alerts import queries
 from quietshift.alerts.events_api import EventsApi
 from quietshift.alerts.inbound import hash_line
-from quietshift.alerts.model import Inbounds
+from quietshift.alerts.model import Heartbeats, Inbounds
 from quietshift.incidents import usecases
 from quietshift.incidents.model import State
 from tests.stories.world import World
@@ -39,7 +39,7 @@ class Tool:
         async def ready() -> Any:
             return app.alerts.opened
 
-        api = EventsApi(lambda: app.ops.current.get(Inbounds), app.clock, ready)
+        api = EventsApi(lambda: app.ops.current.get(Inbounds), lambda: app.ops.current.get(Heartbeats), app.clock, ready)
         event: dict[str, Any] = {"routing_key": KEY, "event_action": action, "dedup_key": key}
         if action == "trigger":
             event["payload"] = {"summary": "Pushes fail", "source": "git-1", "severity": "warning", **payload}

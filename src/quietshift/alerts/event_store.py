@@ -38,6 +38,12 @@ def by_fingerprint(tx: Tx, fingerprints: Collection[str]) -> list[OpenEvent]:
     return [_event(row) for row in tx.execute(select(open_events).where(open_events.c.fingerprint.in_(fingerprints)))]
 
 
+def of_sources(tx: Tx, prefix: str) -> list[OpenEvent]:
+    """The open problems of the sources whose names begin so."""
+    theirs = open_events.c.source.startswith(prefix, autoescape=True)
+    return [_event(row) for row in tx.execute(select(open_events).where(theirs))]
+
+
 def save(tx: Tx, event: OpenEvent) -> None:
     """Write a problem, new or changed."""
     row = {

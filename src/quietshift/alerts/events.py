@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from quietshift.alerts import decide, event_store, store
 from quietshift.alerts.event_store import OpenEvent
-from quietshift.alerts.labels import digest, fingerprint, identity, label_set
+from quietshift.alerts.labels import Labels, digest, fingerprint, identity, label_set
 from quietshift.alerts.model import Act, Alert, Event
 from quietshift.alerts.usecases import GROUP_TIMER, Alerting
 from quietshift.alerts.wires.alertmanager import Reported
@@ -31,7 +31,8 @@ def take(use: Alerting, tx: Tx, source: str, service: str, event: Event, now: da
     store.take_turn(tx)
     known = event_store.get(tx, source, event.key)
     if event.act is Act.TRIGGER:
-        return _trigger(use, tx, source, service, event, known, now)
+        given = {**event.labels, "service": service, "integration": source, "dedup_key": event.key}
+        return trigger(use, tx, source, given, event, known, now)
     if known is None:
         return "nothing with this key is open: dropped"
     if event.act is Act.RESOLVE:
@@ -42,15 +43,15 @@ def take(use: Alerting, tx: Tx, source: str, service: str, event: Event, now: da
     return "acknowledged"
 
 
-def _trigger(
-    use: Alerting, tx: Tx, source: str, service: str, event: Event, known: OpenEvent | None, now: datetime
+def trigger(
+    use: Alerting, tx: Tx, source: str, given: Labels, event: Event, known: OpenEvent | None, now: datetime
 ) -> str:
+    """Open a problem with these labels, or tell anew of the one that is known. Returns what was done, in words."""
     if known is None:
-        labels = label_set({**event.labels, "service": service, "integration": source, "dedup_key": event.key})
-        problem = OpenEvent(source, digest(event.key), labels, event.starts_at or now)
+        problem = OpenEvent(source, digest(event.key), label_set(given), event.starts_at or now)
         told = "opened"
     else:
-        labels = label_set({**known.labels, "severity": event.labels["severity"]})
+        labels = label_set({**known.labels, "severity": given["severity"]})
         if labels == known.labels:
             problem, told = known, "is open already"
         else:

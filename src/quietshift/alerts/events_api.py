@@ -1,4 +1,4 @@
-"""The doors of other tools' events: `POST /v2/enqueue` as PagerDuty has it. An integration's key says who asks.
+"""The doors of other tools' events: `POST /v2/enqueue` as PagerDuty has it, and of heartbeats. A key says who asks.
 
 A plain ASGI application, as AlertsApi. An event that was answered 202 is on disk.
 """
@@ -10,26 +10,33 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 
 from quietshift.alerts.api import Opened, Receive, Refused, Scope, Send, read_body, respond
-from quietshift.alerts.model import Event, Inbound, Inbounds
+from quietshift.alerts.model import Event, Heartbeat, Heartbeats, Inbound, Inbounds
 from quietshift.alerts.wires import pagerduty
-from quietshift.kernel.clock import Clock
+from quietshift.kernel.clock import Clock, rfc3339
 from quietshift.kernel.errors import QuietshiftError
 
 log = logging.getLogger("quietshift.events")
+T = TypeVar("T")
 PREFIX = "/v2/"
 ROUTES: dict[str, dict[str, str]] = {"enqueue": {"POST": "Trigger, acknowledge or resolve a problem: PagerDuty's Events API v2."}}
+HEARTBEAT = "/heartbeat/"
+BEATS = {"GET": "The heartbeat with this token is heard.", "POST": "The same, whatever is posted."}
 AT_ONCE = 64  # events of one integration that may wait to be stored; the next is asked to come again
 RETRY_SECONDS = "5"
 
 
 class EventsApi:
-    """The ASGI application. inbounds: the integrations in force; ready: waits for the database."""
+    """The ASGI application. inbounds, heartbeats: those in force; ready: waits for the database."""
 
-    def __init__(self, inbounds: Callable[[], Inbounds], clock: Clock, ready: Callable[[], Awaitable[Opened]]) -> None:
-        self._inbounds, self._clock, self._ready = inbounds, clock, ready
+    def __init__(
+        self, inbounds: Callable[[], Inbounds], heartbeats: Callable[[], Heartbeats], clock: Clock,
+        ready: Callable[[], Awaitable[Opened]],
+    ) -> None:  # fmt: skip
+        self._inbounds, self._heartbeats, self._clock, self._ready = inbounds, heartbeats, clock, ready
         self._waiting: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,6 +56,8 @@ class EventsApi:
         await respond(send, status, json.dumps(body).encode(), headers)
 
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Mapping[str, Any]]:
+        if scope["path"].startswith(HEARTBEAT):
+            return await self._beat(scope, receive)
         known = ROUTES.get(scope["path"].removeprefix(PREFIX).rstrip("/"))
         if known is None:
             raise Refused(404, f"there is no {scope['path']}")
@@ -60,19 +69,39 @@ class EventsApi:
         if inbound is None:
             raise pagerduty.Wrong("'routing_key' is the key of no integration of type pagerduty here")
         event = pagerduty.event(raw, self._clock.now())
-        await self._store(inbound, event)
+        await self._in_turn(inbound.name, self._take, inbound, event)
         return 202, pagerduty.answer(event.key)
 
-    async def _store(self, inbound: Inbound, event: Event) -> None:
-        if self._waiting[inbound.name] >= AT_ONCE:
+    async def _beat(self, scope: Scope, receive: Receive) -> tuple[int, Mapping[str, Any]]:
+        if scope["method"] not in (*BEATS, "HEAD"):
+            raise Refused(405, f"{scope['method']} is not for a heartbeat", allow=", ".join(BEATS))
+        heartbeat = self._heartbeats().of_token(scope["path"].removeprefix(HEARTBEAT).rstrip("/"))
+        if heartbeat is None:
+            raise Refused(404, "no heartbeat has this token")
+        await read_body(receive, pagerduty.MAX_BODY, Refused(413, "a heartbeat needs no body", connection="close"))
+        due = await self._in_turn(f"heartbeat:{heartbeat.name}", self._hear, heartbeat)
+        return 200, {"status": "success", "heartbeat": heartbeat.name, "expected_by": rfc3339(due)}
+
+    async def _in_turn(self, who: str, store: Callable[..., T], *args: Any) -> T:
+        """Store what this integration or heartbeat has sent, in a thread. Raises Refused (429) where too much of it waits."""
+        if self._waiting[who] >= AT_ONCE:
             busy = "too many events of this integration wait to be stored: send it again"
             raise Refused(429, busy, **{"retry-after": RETRY_SECONDS})
-        self._waiting[inbound.name] += 1
+        self._waiting[who] += 1
         try:
-            opened = await self._ready()
-            await asyncio.to_thread(self._take, opened, inbound, event)
+            return await asyncio.to_thread(store, await self._ready(), *args)
         finally:
-            self._waiting[inbound.name] -= 1
+            self._waiting[who] -= 1
+
+    def _hear(self, opened: Opened, heartbeat: Heartbeat) -> datetime:
+        from quietshift.alerts import heartbeats
+
+        try:
+            with opened.db.write() as tx:
+                return heartbeats.beat(opened.use, tx, heartbeat, self._clock.now())
+        except Exception:
+            opened.use.hot.invalidate()
+            raise
 
     def _take(self, opened: Opened, inbound: Inbound, event: Event) -> None:
         from quietshift.alerts import events

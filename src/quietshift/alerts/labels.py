@@ -15,6 +15,7 @@ import msgspec
 Labels = dict[str, str]
 
 NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
+MAX_TEXT = 255  # characters of a label that is made of another tool's text
 _FNV_OFFSET = 14695981039346656037
 _FNV_PRIME = 1099511628211
 _WORD = (1 << 64) - 1
@@ -128,3 +129,9 @@ def common(sets: Sequence[Mapping[str, str]]) -> Labels:
         return {}
     first, *rest = sets
     return {name: value for name, value in first.items() if all(other.get(name) == value for other in rest)}
+
+
+def one_line(text: str) -> str:
+    """Another tool's text as a label has it: on one line, not too long, without what databases cannot store."""
+    line = " ".join(text.replace("\0", " ").split())
+    return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"

@@ -81,6 +81,34 @@ class Inbounds(msgspec.Struct, frozen=True):
         return found if found is not None and found.type == kind else None
 
 
+class Heartbeat(msgspec.Struct, frozen=True):
+    """Something that has to be heard of again and again (`kind: Heartbeat`): at the latest `grace` after each `period`."""
+
+    name: str
+    service: str
+    period: timedelta
+    grace: timedelta
+    severity: str
+    token_hash: str
+    file: str = ""
+    line: int = 0
+
+    @property
+    def patience(self) -> timedelta:
+        return self.period + self.grace
+
+
+class Heartbeats(msgspec.Struct, frozen=True):
+    """Every heartbeat, by its name."""
+
+    by_name: Mapping[str, Heartbeat] = {}
+
+    def of_token(self, token: str) -> Heartbeat | None:
+        """The heartbeat whose address has this token."""
+        wanted = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+        return next((one for one in self.by_name.values() if one.token_hash == wanted), None)
+
+
 class SilenceState(StrEnum):
     PENDING = "pending"
     ACTIVE = "active"

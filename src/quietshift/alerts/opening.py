@@ -12,11 +12,11 @@ from functools import partial
 import msgspec
 from sqlalchemy import Connection, text
 
-from quietshift.alerts import events, flush, senders, store
+from quietshift.alerts import events, flush, heartbeats, senders, store
 from quietshift.alerts.api import Opened
 from quietshift.alerts.hot import Hot
 from quietshift.alerts.intake import Intake
-from quietshift.alerts.model import AlertsConfig
+from quietshift.alerts.model import AlertsConfig, Heartbeats
 from quietshift.alerts.usecases import FORGET_TIMER, GROUP_TIMER, Alerting
 from quietshift.kernel import timers
 from quietshift.kernel.clock import Clock, parse_rfc3339, rfc3339
@@ -24,6 +24,7 @@ from quietshift.kernel.db import Database, Tx, get_meta, set_meta
 from quietshift.kernel.errors import Unavailable
 from quietshift.kernel.live import DEAF, Committed
 from quietshift.kernel.registries import Registry
+from quietshift.kernel.timers import Timer
 
 log = logging.getLogger("quietshift.alerts")
 TREE = "alerts.tree"  # which routes the groups in the database belong to
@@ -43,8 +44,9 @@ class AlertsRoom:
         external_url: str = "",
         retention: timedelta = timedelta(hours=120),
         keep_resolved: timedelta = timedelta(minutes=30),
+        expected: Callable[[], Heartbeats] = Heartbeats,
     ) -> None:
-        self._db, self._clock = db, clock
+        self._db, self._clock, self._expected = db, clock, expected
         self.use = Alerting(
             config, Hot(db.dialect == "sqlite"), external_url=external_url, retention=retention, keep_resolved=keep_resolved
         )
@@ -55,6 +57,7 @@ class AlertsRoom:
         self._unsubscribe: Callable[[], None] = lambda: None
         registry.timer(GROUP_TIMER, timers.InTurn(store.take_turn, partial(flush.flush_group, self.use)))
         registry.timer(FORGET_TIMER, timers.InTurn(store.take_turn, self.use.forget))
+        registry.timer(heartbeats.TIMER, timers.InTurn(store.take_turn, self._missed))
         registry.timer(events.CLOSE_TIMER, timers.InTurn(store.take_turn, partial(events.close, self.use)))
         for kind in senders.kinds(self.use):
             registry.sender(kind)
@@ -77,6 +80,7 @@ class AlertsRoom:
                 set_meta(tx, TREE, tree)
             if timers.get(tx, FORGET_TIMER, "all") is None:
                 timers.schedule(tx, FORGET_TIMER, "all", now + timedelta(minutes=15), now)
+            heartbeats.follow(self.use, tx, self._expected(), now, deaf=alone)
         self._unsubscribe = self._db.live.subscribe(self._deaf)
         self.intake.start()
         threading.Thread(target=_warm_up, name="qs-warm-up", daemon=True).start()
@@ -97,6 +101,7 @@ class AlertsRoom:
             with self._db.write() as tx:
                 self.use.regroup(tx, self._clock.now())
                 set_meta(tx, TREE, _tree(self.use.config()))
+                heartbeats.follow(self.use, tx, self._expected(), self._clock.now(), deaf=False)
         except Unavailable as error:
             log.error("the new routes are followed as soon as the store is back: %s", error)
 
@@ -104,6 +109,9 @@ class AlertsRoom:
         """While PostgreSQL cannot be reached nobody can be heard, through whichever process: their silence means nothing."""
         if DEAF in message.topics:
             self.use.heard_since = self._clock.now()
+
+    def _missed(self, tx: Tx, timer: Timer, now: datetime) -> None:
+        heartbeats.missed(self.use, tx, timer, now, heartbeats=self._expected())
 
     def _alone(self) -> bool:
         """Whether no other process was taking in alerts until now: then nobody could be heard."""

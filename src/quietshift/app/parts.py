@@ -72,7 +72,7 @@ def _cross_checks(_files: OpsFiles, loaded: Loaded, _problems: Problems) -> Cros
 
 
 PARTS: tuple[Part, ...] = (
-    catalog.part, oncall.part, _receivers, _alerts, inbound.part, paging.part, runbooks.part, _cross_checks,
+    catalog.part, oncall.part, _receivers, _alerts, inbound.part, inbound.heartbeats, paging.part, runbooks.part, _cross_checks,
 )  # fmt: skip
 
 

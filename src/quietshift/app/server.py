@@ -165,7 +165,7 @@ class Server:
                 return
         if path.startswith("/api/v2/"):
             await self.alerts(scope, receive, send)
-        elif path.startswith("/v2/") and self.events is not None:
+        elif path.startswith(("/v2/", "/heartbeat/")) and self.events is not None:
             await self.events(scope, receive, send)
         elif path.startswith("/-/"):
             await self._control(scope, path, send)
@@ -329,13 +329,13 @@ def serve(settings: Settings, holder: OpsHolder, clock: Clock) -> None:
     """Run the whole of Quietshift until it is told to end."""
     from quietshift.alerts.api import AlertsApi
     from quietshift.alerts.events_api import EventsApi
-    from quietshift.alerts.model import AlertsConfig, Inbounds
+    from quietshift.alerts.model import AlertsConfig, Heartbeats, Inbounds
     from quietshift.app.gate import Gate
 
     sock = listen(settings)
     gate = Gate(settings, clock)
     alerts = AlertsApi(lambda: holder.current.get(AlertsConfig), clock, gate)
-    events = EventsApi(lambda: holder.current.get(Inbounds), clock, alerts.ready)
+    events = EventsApi(lambda: holder.current.get(Inbounds), lambda: holder.current.get(Heartbeats), clock, alerts.ready)
 
     def open_app() -> App:  # in a thread, while the door answers already
         from quietshift.app.wire import open_app

@@ -119,11 +119,14 @@ def open_app(settings: Settings, holder: OpsHolder, clock: Clock) -> App:
 
 def join(settings: Settings, holder: OpsHolder, clock: Clock, db: Database, key: bytes, *, above: bool = True) -> App:
     """Join the rooms on an open database. above: with the rooms above `incidents`, which paging does not need."""
-    from quietshift.alerts.model import AlertsConfig
+    from quietshift.alerts.model import AlertsConfig, Heartbeats
     from quietshift.alerts.opening import AlertsRoom
 
     registry = Registry()
-    room = AlertsRoom(db, clock, lambda: holder.current.get(AlertsConfig), registry, settings.base_url)
+    room = AlertsRoom(
+        db, clock, lambda: holder.current.get(AlertsConfig), registry, settings.base_url,
+        expected=lambda: holder.current.get(Heartbeats),
+    )  # fmt: skip
     _paging(registry, lambda: holder.current, settings, secret.derive(key, "ack-link"))
     _incidents(registry, lambda: holder.current, settings)
     if above:

@@ -12,13 +12,12 @@ from typing import Any
 
 import msgspec
 
-from quietshift.alerts.labels import Labels
+from quietshift.alerts.labels import Labels, one_line
 from quietshift.alerts.model import Act, Event
 
 MAX_BODY = 512 << 10
 MAX_KEY = 255
 MAX_SUMMARY = 1024
-MAX_LABEL = 255  # of what becomes a label; longer texts are cut
 MAX_DETAILS = 16 << 10  # characters kept of what else is told of a problem
 # Ours are critical, warning and info; PagerDuty's `error` calls people as `critical` does.
 SEVERITIES = {"critical": "critical", "error": "critical", "warning": "warning", "info": "info"}
@@ -99,12 +98,6 @@ def answer(key: str) -> dict[str, str]:
 def refusal(wrong: Wrong) -> dict[str, Any]:
     """What is answered to one that was not."""
     return {"status": "invalid event", "message": "Event object is invalid", "errors": list(wrong.errors)}
-
-
-def one_line(text: str) -> str:
-    """The text as a label has it: on one line, not too long, without what databases cannot store."""
-    line = " ".join(text.replace("\0", " ").split())
-    return line if len(line) <= MAX_LABEL else line[: MAX_LABEL - 1] + "…"
 
 
 def filled(annotations: Mapping[str, str]) -> Labels:
