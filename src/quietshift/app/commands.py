@@ -21,10 +21,17 @@ def setting_flags(*names: str) -> Callable[[Callable[..., Any]], Callable[..., A
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for setting in reversed([s for s in FLAGS if not names or s.name in names]):
             flag = f"--{setting.name.replace('_', '-')}"
-            command = click.option(flag, setting.name, metavar=setting.takes.split(",")[0].upper(), help=setting.meaning)(command)
+            command = click.option(flag, setting.name, metavar=_metavar(setting.takes), help=setting.meaning)(command)
         return command
 
     return decorate
+
+
+def _metavar(takes: str) -> str:
+    """What stands behind a flag in --help: `[auto|open|token]` for words to choose from, else a name."""
+    if ", " in takes and " or " in takes:
+        return f"[{takes.replace(', ', '|').replace(' or ', '|')}]"
+    return takes.split(",")[0].upper()
 
 
 @click.command()
