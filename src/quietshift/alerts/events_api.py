@@ -15,14 +15,20 @@ from typing import Any, TypeVar
 
 from quietshift.alerts.api import Opened, Receive, Refused, Scope, Send, read_body, respond
 from quietshift.alerts.model import Event, Heartbeat, Heartbeats, Inbound, Inbounds
-from quietshift.alerts.wires import pagerduty
+from quietshift.alerts.wires import opsgenie, pagerduty
 from quietshift.kernel.clock import Clock, rfc3339
 from quietshift.kernel.errors import QuietshiftError
 
 log = logging.getLogger("quietshift.events")
 T = TypeVar("T")
 PREFIX = "/v2/"
-ROUTES: dict[str, dict[str, str]] = {"enqueue": {"POST": "Trigger, acknowledge or resolve a problem: PagerDuty's Events API v2."}}
+ROUTES: dict[str, dict[str, str]] = {
+    "enqueue": {"POST": "Trigger, acknowledge or resolve a problem: PagerDuty's Events API v2."},
+    "alerts": {"POST": "Open a problem: Opsgenie's Alert API."},
+    "alerts/{alias}/acknowledge": {"POST": "Acknowledge it; with `identifierType=alias`."},
+    "alerts/{alias}/close": {"POST": "Resolve it; with `identifierType=alias`."},
+}
+ALERTS = "alerts"
 HEARTBEAT = "/heartbeat/"
 BEATS = {"GET": "The heartbeat with this token is heard.", "POST": "The same, whatever is posted."}
 AT_ONCE = 64  # events of one integration that may wait to be stored; the next is asked to come again
@@ -58,7 +64,10 @@ class EventsApi:
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Mapping[str, Any]]:
         if scope["path"].startswith(HEARTBEAT):
             return await self._beat(scope, receive)
-        known = ROUTES.get(scope["path"].removeprefix(PREFIX).rstrip("/"))
+        path = scope["path"].removeprefix(PREFIX)
+        if path.rstrip("/") == ALERTS or path.startswith(f"{ALERTS}/"):
+            return await self._opsgenie(scope, receive, path.removeprefix(ALERTS).removeprefix("/"))
+        known = ROUTES.get(path.rstrip("/"))
         if known is None:
             raise Refused(404, f"there is no {scope['path']}")
         if scope["method"] not in known:
@@ -71,6 +80,28 @@ class EventsApi:
         event = pagerduty.event(raw, self._clock.now())
         await self._in_turn(inbound.name, self._take, inbound, event)
         return 202, pagerduty.answer(event.key)
+
+    async def _opsgenie(self, scope: Scope, receive: Receive, path: str) -> tuple[int, Mapping[str, Any]]:
+        if scope["method"] != "POST":
+            raise Refused(405, opsgenie.refusal(f"{scope['method']} is not for {scope['path']}"), allow="POST")
+        header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        inbound = self._inbounds().of_key(opsgenie.key_of(header.decode("latin-1")), "opsgenie")
+        if inbound is None:
+            told = "send the key of an integration of type opsgenie as 'Authorization: GenieKey KEY'"
+            raise Refused(401, opsgenie.refusal(told))
+        most = pagerduty.MAX_BODY
+        too_large = Refused(413, opsgenie.refusal(f"a request has at most {most >> 10} KB"), connection="close")
+        body = await read_body(receive, most, too_large)
+        try:
+            event = opsgenie.acted(path, scope.get("query_string", b"")) if path else opsgenie.created(body)
+            if event is None:
+                raise Refused(404, opsgenie.refusal(f"there is no {scope['path']}"))
+            await self._in_turn(inbound.name, self._take, inbound, event)
+        except pagerduty.Wrong as wrong:
+            errors = {str(number): error for number, error in enumerate(wrong.errors)}
+            told = "Request body is not processable. Please check the errors."
+            raise Refused(422, opsgenie.refusal(told, errors)) from None
+        return 202, opsgenie.answer()
 
     async def _beat(self, scope: Scope, receive: Receive) -> tuple[int, Mapping[str, Any]]:
         if scope["method"] not in (*BEATS, "HEAD"):

@@ -20,7 +20,7 @@ API_VERSION = "quietshift.dev/v1"
 KIND = "Integration"
 HEARTBEAT = "Heartbeat"
 LONGEST = timedelta(days=366)  # of period and grace
-TYPES = ("pagerduty",)
+TYPES = ("pagerduty", "opsgenie")
 _HASH = re.compile("sha256:([0-9a-f]{64})")
 
 

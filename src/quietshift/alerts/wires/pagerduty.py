@@ -53,7 +53,7 @@ def routing_key(raw: Mapping[str, Any]) -> str:
 
 def event(raw: Mapping[str, Any], now: datetime) -> Event:
     """What an object asks for. A trigger without a dedup_key gets one. Raises Wrong, with everything that is."""
-    reader = _Reader()
+    reader = Reader()
     action = reader.choice(raw, "event_action", [str(act) for act in Act])
     key = reader.text(raw, "dedup_key", most=MAX_KEY)
     if action == Act.TRIGGER:
@@ -67,7 +67,7 @@ def event(raw: Mapping[str, Any], now: datetime) -> Event:
     return made
 
 
-def _trigger(reader: _Reader, raw: Mapping[str, Any], key: str, now: datetime) -> Event:
+def _trigger(reader: Reader, raw: Mapping[str, Any], key: str, now: datetime) -> Event:
     payload = reader.object(raw, "payload", required=True)
     summary = reader.text(payload, "summary", "payload.", most=MAX_SUMMARY, required=True)
     source = reader.text(payload, "source", "payload.", required=True)
@@ -80,7 +80,7 @@ def _trigger(reader: _Reader, raw: Mapping[str, Any], key: str, now: datetime) -
         "alertname": given["class"] or summary, "severity": SEVERITIES.get(severity, "critical"), "source": source, **given,
     }  # fmt: skip
     annotations = {
-        "summary": summary, "details": _details(payload.get("custom_details")), "client": client, "links": links,
+        "summary": summary, "details": details_text(payload.get("custom_details")), "client": client, "links": links,
         "images": images, "reported_severity": severity,
     }  # fmt: skip
     web = url if url.startswith(("https://", "http://")) else ""
@@ -106,13 +106,14 @@ def filled(annotations: Mapping[str, str]) -> Labels:
     return {name: text if len(text) <= MAX_DETAILS else f"{text[:MAX_DETAILS]}…" for name, text in kept.items()}
 
 
-def _details(value: Any) -> str:
+def details_text(value: Any) -> str:
+    """Whatever else is told of a problem, as text."""
     if value is None or value in ("", {}, []):
         return ""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-class _Reader:
+class Reader:
     """Reads an object, and notes what is wrong with it."""
 
     def __init__(self) -> None:

@@ -1,0 +1,132 @@
+"""Opsgenie's door: open, acknowledge, close by alias; what is refused, and how."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from quietshift.alerts.events_api import EventsApi
+from quietshift.alerts.inbound import hash_line
+from quietshift.alerts.model import Heartbeats, Inbound, Inbounds
+from quietshift.kernel import timers
+from tests.alerts.conftest import DEFAULT, World
+
+KEY = "eb243592-faa2-4ba2-a551-1afdf565c889"
+INBOUNDS = Inbounds({hash_line(KEY).removeprefix("sha256:"): Inbound("tool", "opsgenie", "gitaly", "")})
+ALERT = {"message": "Disk is full", "alias": "disk", "priority": "P1"}
+
+
+class Door:
+    """Asks the ASGI application as a server would."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.api = EventsApi(lambda: INBOUNDS, Heartbeats, world.clock, self.ready)
+
+    async def ready(self) -> Any:
+        return self.world.room.opened
+
+    def __call__(self, path: str, body: Any = None, *, key: str = f"GenieKey {KEY}", method: str = "POST") -> tuple[int, Any]:
+        path, _, query = path.partition("?")
+        content = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": content}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = [(b"authorization", key.encode())]
+        scope = {"method": method, "path": path, "query_string": query.encode(), "headers": headers}
+        asyncio.run(self.api(scope, receive, send))
+        return sent[0]["status"], json.loads(sent[1]["body"])
+
+    def listed(self) -> list[dict[str, Any]]:
+        self.world.run(until=self.world.seconds + 1)
+        return self.world.listed()
+
+
+@pytest.fixture
+def door(make_world):
+    return Door(make_world())
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    made = World(f"sqlite:///{tmp_path_factory.mktemp('opsgenie')}/quietshift.db", DEFAULT)
+    yield Door(made)
+    made.close()
+
+
+def test_an_alert_is_opened_repeated_and_closed_by_its_alias(door):
+    status, answer = door("/v2/alerts", {**ALERT, "entity": "db-1", "details": {"free": "0"}, "tags": ["disk", "prod"]})
+    assert (status, answer["result"]) == (202, "Request will be processed")
+    assert door("/v2/alerts", {**ALERT, "message": "Disk is still full", "priority": "P2"})[0] == 202
+    (alert,) = door.listed()
+    assert alert["labels"] == {
+        "alertname": "Disk is full", "dedup_key": "disk", "entity": "db-1", "integration": "tool",
+        "service": "gitaly", "severity": "critical",
+    }  # fmt: skip
+    assert (alert["annotations"]["summary"], alert["annotations"]["priority"]) == ("Disk is still full", "P2")
+    assert door("/v2/alerts/disk/close?identifierType=alias")[0] == 202
+    assert door.listed() == []
+    assert door("/v2/alerts/disk/close?identifierType=alias")[0] == 202, "nothing is open: dropped"
+
+
+def test_an_acknowledgement_is_handed_to_the_incidents(door):
+    door("/v2/alerts", ALERT)
+    (alert,) = door.listed()
+    assert door("/v2/alerts/disk/acknowledge?identifierType=alias", {"user": "ana"})[0] == 202
+    with door.world.db.read() as tx:
+        waiting = timers.get(tx, "incidents.event_acknowledged", alert["fingerprint"])
+    assert waiting is not None
+    assert waiting.payload["by"] == "integration:tool"
+
+
+def test_an_alias_may_hold_anything(door):
+    door("/v2/alerts", {**ALERT, "alias": "a/b c"})
+    assert door("/v2/alerts/a/b c/close?identifierType=alias")[0] == 202
+    assert door.listed() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({}, "'message' is missing or blank"),
+        ({"message": "x" * 131}, "'message' has 131 characters: at most 130 are allowed"),
+        ({**ALERT, "alias": "x" * 513}, "'alias' has 513 characters: at most 512 are allowed"),
+        ({**ALERT, "priority": "P6"}, "'priority' has to be one of P1, P2, P3, P4, P5"),
+        ({**ALERT, "tags": "x"}, "'tags' has to be a list of texts"),
+        ({**ALERT, "details": []}, "'details' has to be an object"),
+        (b"{", "the body is not JSON: Input data was truncated"),
+    ],
+)
+def test_a_bad_alert_is_refused_by_the_name_of_its_place(shared, body, error):
+    status, answer = shared("/v2/alerts", body)
+    assert (status, list(answer["errors"].values())) == (422, [error])
+
+
+def test_what_is_refused(shared):
+    assert shared("/v2/alerts", ALERT, key="GenieKey wrong")[0] == 401
+    assert shared("/v2/alerts", ALERT, key=f"Bearer {KEY}")[0] == 401
+    assert shared("/v2/alerts/disk/close")[0] == 422
+    assert shared("/v2/alerts/disk/snooze")[0] == 404
+    assert shared("/v2/alerts", method="GET")[0] == 405
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = ("alias", "priority", "tags", "details", "entity", "source", "description", "user")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.fixed_dictionaries({"message": st.text(max_size=9) | JSON}, optional=dict.fromkeys(FIELDS, JSON)) | JSON)
+def test_no_alert_is_answered_500(shared, body):
+    assert shared("/v2/alerts", json.dumps(body).encode())[0] in (202, 422)
