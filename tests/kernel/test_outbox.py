@@ -5,16 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from quietshift.kernel import outbox
 from quietshift.kernel.clock import ManualClock
 from quietshift.kernel.db import Database, Tx, get_meta, set_meta
 from quietshift.kernel.errors import Unavailable
 from quietshift.kernel.outbox import Answer, Delivery, OutboxKind
-from quietshift.kernel.schema import outbox as rows
 from quietshift.kernel.schema import metadata
+from quietshift.kernel.schema import outbox as rows
 
 SECOND = timedelta(seconds=1)
 ACCEPTED, LATER, NEVER = Answer("accepted", "ok", 250), Answer("temporary", "busy", 451), Answer("permanent", "no such user", 550)
