@@ -118,7 +118,8 @@ def test_who_is_on_call(site: Site) -> None:
 
 def test_the_catalog_and_the_rank(site: Site) -> None:
     api = site.program("read")
-    refs = [one["ref"] for one in api.get("/api/v1/catalog", params={"kind": "component"}).json()]
+    refs = [one["ref"] for one in api.get("/api/v1/catalog", params={"kind": "Component"}).json()]
+    assert api.get("/api/v1/catalog", params={"kind": "Compnent"}).status_code == 422
     assert "component:default/checkout" in refs
     assert api.get("/api/v1/catalog/owners").json()
     site.alert()

@@ -21,6 +21,7 @@ from quietshift.kernel.queue import Waiting
 
 router = APIRouter(prefix="/api/v1", responses=documented(404, 409))
 Key = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[0-9a-z-]+$")]
+EntityKind = Literal["Component", "System", "Domain", "Resource", "API", "Group", "User"]
 
 
 class EntityOut(BaseModel):
@@ -88,10 +89,10 @@ class StatusOut(BaseModel):
 
 @router.get("/catalog", response_model=list[EntityOut], tags=["catalog"], summary="Everything in the catalog")
 def list_entities(
-    app: AppDep, _who: Reader, kind: Annotated[Word | None, Query(description="Component, Group, User ...")] = None
+    app: AppDep, _who: Reader, kind: Annotated[EntityKind | None, Query(description="Of this kind alone.")] = None
 ) -> list[dict[str, Any]]:
     found = answers.entities(app.ops.current.get(Catalog))
-    return [entity for entity in found if kind is None or entity["kind"].lower() == kind.lower()]
+    return [entity for entity in found if kind is None or entity["kind"] == kind]
 
 
 @router.get("/catalog/owners", response_model=list[OwnerOut], tags=["catalog"], summary="Who owns what, the unowned first")
