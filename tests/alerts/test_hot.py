@@ -179,6 +179,15 @@ def submit(intake: Intake, reports) -> list:
     return answers
 
 
+def test_an_asker_who_cannot_be_answered_keeps_the_writer_from_nobody_else(world, intake):
+    def gone(_problem):
+        raise RuntimeError("its event loop is closed")
+
+    intake.submit(absorb(world, {"host": "a"})[0], gone)
+    assert submit(intake, absorb(world, {"host": "b"})[0]) == [None]
+    assert set(on_disk(world)) == {"a", "b"}
+
+
 def test_what_cannot_be_stored_is_answered_503_and_taken_when_it_is_sent_again(world, intake):
     world.post({"host": "old", "start": 0, "end": 40})
     with world.db.write() as tx:

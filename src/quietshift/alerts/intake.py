@@ -74,10 +74,10 @@ class Intake:
             problem = self._store([report for reports, _ in batch for report in reports])
             if len(batch) > 1 and problem is not None and not isinstance(problem, Unavailable):
                 for reports, done in batch:  # one of them cannot be stored: the others can
-                    done(self._store(reports))
+                    _tell(done, self._store(reports))
                 continue
             for _, done in batch:
-                done(problem)
+                _tell(done, problem)
 
     def _store(self, reports: Sequence[Reported]) -> QuietshiftError | None:
         """None, or why not: Unavailable where it is the store's fault, else that of what is to be stored."""
@@ -100,3 +100,11 @@ class Intake:
             return None
         self._use.hot.invalidate()
         return problem
+
+
+def _tell(done: Done, problem: QuietshiftError | None) -> None:
+    """Answer one asker; whoever cannot be answered keeps the writer from nobody else."""
+    try:
+        done(problem)
+    except Exception:
+        log.exception("an answer could not be given")
