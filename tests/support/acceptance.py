@@ -78,6 +78,7 @@ def alertmanager_acceptance() -> AlertmanagerAcceptance:
             env = {
                 **os.environ,
                 "GO111MODULE": "off",
+                "CGO_ENABLED": "0",  # no C compiler is needed
                 "GOFLAGS": "",
                 "GOPATH": str(sources.parents[5].parent),
                 "GOCACHE": str(cache / "gocache"),

@@ -32,3 +32,10 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests go last: from the first of them on, playwright keeps an event loop running in the main thread."""
     items.sort(key=lambda item: "playwright" in getattr(item, "fixturenames", ()))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What playwright itself and its browser need is asked for by name, before either is started."""
+    if "playwright" in getattr(item, "fixturenames", ()):
+        program("libatomic")
+        program("chromium")

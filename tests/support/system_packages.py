@@ -49,6 +49,7 @@ NEEDS = {
     ),
     "amtool": Need(("prometheus-alertmanager",), ("amtool",)),
     "chromium": Need(("chromium", "fonts-dejavu-core"), ("chromium", "chromium-browser", "google-chrome")),
+    "libatomic": Need(("libatomic1",), (), ("usr/lib/*/libatomic.so.1", "usr/lib*/libatomic.so.1")),  # playwright's node
     "systemd": Need(("systemd",), ("systemd-analyze",)),
     "go": Need(("golang-go",), ("go",)),
     "alertmanager-sources": Need(
