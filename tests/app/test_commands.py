@@ -103,7 +103,7 @@ def test_check_says_once_that_the_routes_are_missing(ops: Path) -> None:
     done = run("check", str(ops))
     assert done.returncode == 1
     assert [line for line in done.stdout.splitlines() if line.startswith("alertmanager.yml")] == [
-        "alertmanager.yml: is missing: it says where alerts go (quietshift init DIR makes an example)"
+        "alertmanager.yml:1: is missing: it says where alerts go (quietshift init DIR makes an example)"
     ]
 
 
