@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,8 +31,9 @@ def text(page: str) -> str:
 
 
 def test_generated_parts_are_up_to_date() -> None:
-    stale = [str(page.relative_to(ROOT)) for page in docs.stale()]
-    assert not stale, "run .venv/bin/python scripts/docs.py"
+    """In a process of its own: click keeps a command's help option as it was first asked for, and other tests ask."""
+    checked = subprocess.run([sys.executable, "scripts/docs.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert checked.returncode == 0, f"run .venv/bin/python scripts/docs.py\n{checked.stdout}{checked.stderr}"
 
 
 def test_every_setting_is_documented() -> None:
