@@ -115,7 +115,7 @@ def throughput(port: int, connections: int, seconds: float, bodies: Bodies, batc
         thread.start()
     ready.wait()
     before, began = sum(counts), time.monotonic()
-    time.sleep(seconds)
+    time.sleep(seconds)  # the length of the measurement itself
     after, ended = sum(counts), time.monotonic()
     stop.set()
     for thread in threads:

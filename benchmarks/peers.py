@@ -49,7 +49,7 @@ class Peer:
             except OSError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise SystemExit(f"{self.name} does not start:\n{(self.folder / 'log').read_text()[-2000:]}") from None
-                time.sleep(0.02)
+                time.sleep(0.02)  # until the peer answers, or its deadline
         time.sleep(0.5)  # what it loads after its start is not what is measured
 
     def get(self, path: str) -> object:
