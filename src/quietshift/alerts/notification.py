@@ -6,12 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quietshift.alerts import labels
 from quietshift.alerts.labels import Labels
 from quietshift.alerts.model import Alert
 from quietshift.kernel.clock import rfc3339
+
+if TYPE_CHECKING:
+    from quietshift.channels.gotemplate import Data
 
 NO_TIME = "0001-01-01T00:00:00Z"
 _GO_META = re.compile(r"([\\.+*?()|\[\]{}^$])")
@@ -47,6 +50,13 @@ def webhook(notice: Notice, max_alerts: int = 0) -> dict[str, Any]:
         "groupKey": notice.group_key,
         "truncatedAlerts": len(notice.alerts) - len(shown),
     }
+
+
+def template_data(notice: Notice, now: datetime | None = None) -> Data:
+    """What templates see of a group. now: what `since` and `now` in them go by."""
+    from quietshift.channels.gotemplate import Data
+
+    return Data.from_json(webhook(notice), now)
 
 
 def _alert(alert: Alert, over: bool) -> dict[str, Any]:
