@@ -396,3 +396,16 @@ def test_a_reload_that_the_store_does_not_take_is_followed_as_soon_as_it_does(tm
     world.run(100)
     assert [(body["receiver"], body["groupLabels"]) for _, body in world.sent] == [("other", {"host": "a"})]
     world.close()
+
+
+def test_labels_of_any_name_are_kept_grouped_told_and_silenced(make_world):
+    world = make_world(DEFAULT.replace("[alertname]", '[ünï, "host name"]'))
+    world.post({"host": "a", "ünï": "x", "host name": "1", "nul\0": "z", "🚨": "!"})
+    world.post({"host": "b", "ünï": "y", "host name": "1"})
+    silence(world, '{"host name"="1", "ünï"=~"y|z"}', 0, 100)
+    world.run(20)
+    assert world.told() == [(10, "firing", ["a"], [])]
+    assert world.sent[0][1]["groupKey"] == '{}:{"host name"="1", ünï="x"}'
+    assert world.sent[0][1]["groupLabels"] == {"host name": "1", "ünï": "x"}
+    world.restart()
+    assert [alert["labels"].get("🚨") for alert in world.listed(filter=parse_matchers('"nul\\x00"="z"'))] == ["!"]

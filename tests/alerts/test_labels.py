@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quietshift.alerts import labels
+from quietshift.alerts import labels, syntax
+from quietshift.alerts.syntax import Syntax
 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True)
 VALUES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
@@ -35,9 +36,36 @@ def test_different_sets_have_different_identities(one, other):
 
 def test_empty_values_are_stripped_and_bad_names_refused():
     assert labels.label_set({"b": "x", "a": ""}) == {"b": "x"}
-    for bad in ("", "1a", "a-b", "a b", "ä", "a\n", "a:b"):
+    for bad in ("", "\ud800"):
         with pytest.raises(ValueError, match=re.escape(repr(bad))):
             labels.label_set({bad: "x"})
+
+
+UNCLASSIC = ("1a", "a-b", "a b", "ä", "a\n", "a:b", "foo.bar", "🚨")
+
+
+def test_a_name_is_any_text_unless_the_classic_syntax_is_asked_for():
+    for name in UNCLASSIC:
+        assert labels.label_set({name: "x"}) == {name: "x"}
+    syntax.use(Syntax.CLASSIC)
+    try:
+        for name in UNCLASSIC:
+            with pytest.raises(ValueError, match=re.escape(repr(name))):
+                labels.label_set({name: "x"})
+        assert labels.label_set({"a_1": "x"}) == {"a_1": "x"}
+    finally:
+        syntax.use(Syntax.BOTH)
+    assert labels.label_set({"ä": "x"})
+
+
+def test_a_name_that_needs_quotes_is_quoted_in_keys():
+    assert labels.text({"foo.bar": "x", "ünï": "y"}) == '{foo.bar="x", ünï="y"}'
+    assert labels.text({"a b": "x", 'say "hi"': "y", "nul\0": "z"}) == r'{"a b"="x", "nul\x00"="z", "say \"hi\""="y"}'
+
+
+@given(st.dictionaries(VALUES, VALUES, max_size=5).map(labels.label_set))
+def test_different_names_give_different_keys(found):
+    assert {(name, value) for name, _, value in syntax.read_utf8(labels.text(found))} == set(found.items())
 
 
 def test_a_value_with_half_a_surrogate_pair_is_refused():

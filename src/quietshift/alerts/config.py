@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from quietshift.alerts import labels, lint, matchers, receivers, secrets
+from quietshift.alerts import lint, matchers, receivers, secrets, syntax
 from quietshift.alerts.intervals import Interval, load_span
 from quietshift.alerts.matchers import Matcher, Matchers
 from quietshift.alerts.model import AlertsConfig, Desk, InhibitRule, Receiver, Route
@@ -133,7 +133,7 @@ def _group_by(node: Node) -> tuple[list[str], bool]:
         name = item.required()
         if name == "...":
             everything = True
-        elif not labels.is_name(name):
+        elif not syntax.is_name(name):
             item.error(f"{name!r} is not a label name")
         elif name in names:
             item.error(f"{name!r} is listed twice")
@@ -148,7 +148,7 @@ def _conditions(match: Node, match_re: Node, listed: Node) -> Matchers:
     found: list[Matcher] = []
     for node, operator in ((match, "="), (match_re, "=~")):
         for name, value in node.entries().items():
-            if not labels.is_name(name):
+            if not syntax.is_name(name):
                 value.error(f"{name!r} is not a label name")
             if operator == "=~" and value.missing:
                 value.error("a regular expression is missing")
@@ -156,7 +156,10 @@ def _conditions(match: Node, match_re: Node, listed: Node) -> Matchers:
             made = value.parsed(lambda text, n=name, o=operator: matchers.matcher(n, o, text), None)  # type: ignore[misc]  # the lambda's defaults bind the loop
             found.append(made or Matcher(name, "", operator if value.missing else "="))
     for item in listed.items():
-        found.extend(item.parsed(matchers.parse_matchers, ()))
+        read = item.parsed(matchers.read_matchers, matchers.Reading(()))
+        found.extend(read.matchers)
+        if read.warning:
+            item.problems.add(item.file, item.line, read.warning, "warning")
     return tuple(found)
 
 
@@ -168,7 +171,7 @@ def _inhibit_rule(node: Node) -> InhibitRule:
         "source_match", "source_match_re", "source_matchers", "target_match", "target_match_re", "target_matchers", "equal"
     )
     for item in f["equal"].items():
-        if not labels.is_name(item.required()):
+        if not syntax.is_name(item.required()):
             item.error(f"{item.text()!r} is not a label name")
     return InhibitRule(
         _conditions(f["source_match"], f["source_match_re"], f["source_matchers"]),

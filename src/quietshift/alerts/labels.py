@@ -5,16 +5,15 @@ A label set is a dict sorted by name, without empty values. Sources: prometheus/
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
 
+from quietshift.alerts.syntax import is_name, is_plain, is_utf8, name_rule
+
 Labels = dict[str, str]
 
-NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 MAX_TEXT = 255  # characters of a label that is made of another tool's text
 _FNV_OFFSET = 14695981039346656037
 _FNV_PRIME = 1099511628211
@@ -24,23 +23,14 @@ _GO_ESCAPES = {
 }
 
 
-@lru_cache(maxsize=8192)
-def is_name(name: str) -> bool:
-    """Whether this is a label name of the classic syntax."""
-    return NAME.fullmatch(name) is not None
-
-
 def label_set(pairs: Mapping[str, str]) -> Labels:
     """Sorted by name, empty values stripped. Raises ValueError naming the label that cannot be one."""
     labels = {name: pairs[name] for name in sorted(pairs) if pairs[name]}
     for name, value in labels.items():
         if not is_name(name):
-            raise ValueError(f"{name!r} is not a label name (letters, digits and _, not starting with a digit)")
-        if not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                raise ValueError(f"the value of label {name!r} is not valid UTF-8") from None
+            raise ValueError(f"{name!r} is not a label name ({name_rule()})")
+        if not value.isascii() and not is_utf8(value):
+            raise ValueError(f"the value of label {name!r} is not valid UTF-8")
     return labels
 
 
@@ -86,8 +76,9 @@ def _go_char(char: str) -> str:
 
 
 def text(labels: Mapping[str, str]) -> str:
-    """As Alertmanager prints a label set: `{alertname="X", job="y"}`."""
-    return "{" + ", ".join(sorted(f"{name}={go_quote(value)}" for name, value in labels.items())) + "}"
+    """As Alertmanager prints a label set: `{alertname="X", job="y"}`; a name that needs quotes is quoted, as in matchers."""
+    pairs = (f"{name if is_plain(name) else go_quote(name)}={go_quote(value)}" for name, value in labels.items())
+    return "{" + ", ".join(sorted(pairs)) + "}"
 
 
 class Order:

@@ -1,4 +1,4 @@
-"""Label matchers in Alertmanager's classic syntax: `a="b"`, `a!=b`, `a=~"x|y"`, `a!~z`, lists `{a="b", c="d"}`.
+"""Label matchers as Alertmanager writes them: `a="b"`, `a!=b`, `a=~"x|y"`, `a!~z`, lists `{a="b", "c.d"="e"}`; see `syntax`.
 
 Regular expressions are RE2's, anchored at both ends and linear in time: a hostile pattern costs nothing. The engine is
 imported with the first pattern that needs it.
@@ -7,12 +7,18 @@ imported with the first pattern that needs it.
 from __future__ import annotations
 
 import functools
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-_FORM = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*(.*?)\s*", re.ASCII | re.DOTALL)
+from quietshift.alerts import labels, syntax
+from quietshift.alerts.syntax import Syntax
+
+log = logging.getLogger("quietshift.alerts")
+_S = r"[\t\n\f\r ]*"  # what RE2 calls space
+_FORM = re.compile(rf"{_S}([a-zA-Z_:][a-zA-Z0-9_:]*){_S}(=~|=|!=|!~){_S}(.*?){_S}", re.ASCII | re.DOTALL)
 _PLAIN = re.compile(r"[\w \-/,@%#&~:;<>=!]*(?:\|[\w \-/,@%#&~:;<>=!]*)*")  # words and alternatives: no engine needed
 MAX_PATTERN = 10_000
 
@@ -47,6 +53,9 @@ class Matcher(msgspec.Struct, frozen=True, order=True):
         return alternatives(self.value) if self.is_regex else frozenset((self.value,))
 
     def __str__(self) -> str:
+        """As group keys have it: a name that needs quotes is quoted as Go does, and its value with it."""
+        if not syntax.is_plain(self.name):
+            return f"{labels.go_quote(self.name)}{self.operator}{labels.go_quote(self.value)}"
         escaped = self.value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
         return f'{self.name}{self.operator}"{escaped}"'
 
@@ -121,11 +130,82 @@ def compiled(pattern: str) -> Callable[[str], bool]:
     return lambda value: full(value) is not None
 
 
-def parse_matcher(source: str) -> Matcher:
-    """One matcher. The value may be in double quotes, with \\" \\\\ \\n as escapes; other backslashes are literal.
+# -- reading -------------------------------------------------------------------------------------------------------------
 
-    Raises ValueError naming the text that is none.
-    """
+
+class Reading(msgspec.Struct, frozen=True):
+    """What was read. warning: why another parser may read it otherwise; empty where none does."""
+
+    matchers: Matchers
+    warning: str = ""
+
+
+def read_matcher(source: str) -> Reading:
+    """One matcher by the syntax in use. Raises ValueError naming the text that is none."""
+    if syntax.chosen() is not Syntax.CLASSIC and (source.startswith("{") or source.endswith("}")):
+        raise ValueError(f"unexpected open or close brace: {source}")
+    return _read(source, lambda text: (_classic(text),), 1)
+
+
+def read_matchers(source: str) -> Reading:
+    """A comma-separated list by the syntax in use, the braces around it optional. Raises ValueError naming what is none."""
+    return _read(source, _classic_list)
+
+
+def parse_matcher(source: str) -> Matcher:
+    """One matcher. Raises ValueError naming the text that is none."""
+    found = read_matcher(source)
+    _warn(found.warning)
+    return found.matchers[0]
+
+
+def parse_matchers(source: str) -> Matchers:
+    """A comma-separated list, the braces around it optional. Raises ValueError naming the text that is none."""
+    found = read_matchers(source)
+    _warn(found.warning)
+    return found.matchers
+
+
+@functools.lru_cache(maxsize=256)
+def _warn(warning: str) -> None:
+    """Once for each: what asks is a dashboard, and it asks all day."""
+    if warning:
+        log.warning("%s", warning)
+
+
+def _read(source: str, classic: Callable[[str], Matchers], wanted: int | None = None) -> Reading:
+    if not syntax.is_utf8(source):
+        raise ValueError(f"bad matcher format: not valid UTF-8: {source!r}")
+    if syntax.chosen() is Syntax.CLASSIC:
+        return Reading(classic(source))
+    old, new, refused = None, None, ""
+    try:
+        triples = syntax.read_utf8(source)
+        if wanted not in (None, len(triples)):
+            raise ValueError(f"bad matcher format: {source}: expected one matcher, found {len(triples)}")
+        new = tuple(matcher(*triple) for triple in triples)
+    except ValueError as error:
+        if syntax.chosen() is Syntax.UTF8:
+            raise
+        refused = str(error)
+    if syntax.chosen() is Syntax.BOTH:
+        try:
+            old = classic(source)
+        except ValueError:
+            if new is None:
+                raise
+    if old is None or old == new:
+        return Reading(new or ())
+    if new is None:
+        words = f"only the classic syntax reads this matcher; newer ones want {text(old)[1:-1]} ({refused})"
+    else:
+        words = f"the classic and the UTF-8 syntax do not agree on {source}: read as {text(old)[1:-1]}, not {text(new)[1:-1]}"
+    return Reading(old, words)
+
+
+def _classic(source: str) -> Matcher:
+    """One matcher of the classic syntax. The value may be in double quotes, with \\" \\\\ \\n as escapes; other backslashes are
+    literal."""
     form = _FORM.fullmatch(source)
     if form is None:
         raise ValueError(f"bad matcher format: {source}")
@@ -153,19 +233,21 @@ def parse_matcher(source: str) -> Matcher:
     return matcher(name, operator, "".join(out))
 
 
-def parse_matchers(source: str) -> Matchers:
-    """A comma-separated list, the braces around it optional; commas within double quotes do not separate."""
+def _classic_list(source: str) -> Matchers:
+    """A list of the classic syntax; commas within double quotes do not separate."""
     body = source.removeprefix("{").removesuffix("}")
     parts: list[str] = []
     begin = 0
     quoted = escaped = False
     for position, char in enumerate(body):
-        if char == "," and not quoted:
-            parts.append(body[begin:position])
-            begin = position + 1
-        elif char == '"' and not escaped:
+        if char == ",":
+            if not quoted:
+                parts.append(body[begin:position])
+                begin = position + 1
+            continue  # an escape before it still counts after it: so does Alertmanager
+        if char == '"' and not escaped:
             quoted = not quoted
         escaped = char == "\\" and not escaped
-    if body[begin:].strip():
-        parts.append(body[begin:])
-    return tuple(map(parse_matcher, parts))
+    if last := body[begin:].strip(syntax.SPACE):
+        parts.append(last)
+    return tuple(map(_classic, parts))

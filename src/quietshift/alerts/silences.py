@@ -8,6 +8,7 @@ import msgspec
 
 from quietshift.alerts.decide import silence_state
 from quietshift.alerts.model import Silence, SilenceState
+from quietshift.alerts.syntax import is_name, name_rule
 
 
 def check(silence: Silence) -> None:
@@ -15,9 +16,9 @@ def check(silence: Silence) -> None:
     if not silence.matchers:
         raise ValueError("at least one matcher is required")
     for m in silence.matchers:
-        if not m.name or not m.name.replace("_", "a").replace(":", "a").isalnum() or not m.name.isascii() or m.name[0].isdigit():
-            raise ValueError(f"{m.name!r} is not a label name")
-    if all(m.matches("") for m in silence.matchers):
+        if not is_name(m.name):
+            raise ValueError(f"{m.name!r} is not a label name ({name_rule()})")
+    if all(m.is_equal and m.matches("") for m in silence.matchers):
         raise ValueError("at least one matcher has to need a value: these would silence every alert that lacks the labels")
     if silence.starts_at >= silence.ends_at:
         raise ValueError("start time must be before end time")
