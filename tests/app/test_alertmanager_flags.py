@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from quietshift.app.alertmanager import FLAGS, parse_flags, usage
+from quietshift.alerts import syntax
+from quietshift.alerts.syntax import Syntax
+from quietshift.app.alertmanager import FLAGS, choose_syntax, parse_flags, usage
 from quietshift.kernel.errors import Invalid
 from tests.support.needs import program
 
@@ -52,6 +54,22 @@ def test_durations_are_gos_and_prometheus():
     assert parse_flags(["--data.retention=1.5h"]).span("data.retention") == timedelta(minutes=90)
     with pytest.raises(Invalid, match=r"--data\.retention: not a duration: 'long'"):
         parse_flags(["--data.retention=long"]).span("data.retention")
+
+
+def test_one_syntax_of_matchers_can_be_asked_for():
+    try:
+        choose_syntax("classic-mode,auto-gomemlimit")
+        assert syntax.chosen() is Syntax.CLASSIC
+        choose_syntax("utf8-strict-mode")
+        assert syntax.chosen() is Syntax.UTF8
+        choose_syntax("")
+        assert syntax.chosen() is Syntax.BOTH
+        with pytest.raises(Invalid, match="unknown option 'classic' for --enable-feature"):
+            choose_syntax("classic")
+        with pytest.raises(Invalid, match="exclude each other"):
+            choose_syntax("classic-mode,utf8-strict-mode")
+    finally:
+        syntax.use(Syntax.BOTH)
 
 
 def test_every_flag_of_debians_alertmanager_is_known():

@@ -54,11 +54,16 @@ FLAGS: dict[str, tuple[bool, str, str]] = {
     "cluster.tls-config": (True, "", "(accepted)"),
     "cluster.label": (True, "", "(accepted)"),
     "cluster.allow-insecure-public-advertise-address-discovery": (False, "", "(accepted)"),
+    "enable-feature": (True, "", "classic-mode or utf8-strict-mode: one syntax of matchers. Other features: (accepted)."),
     "log.level": (True, "info", "debug, info, warn or error."),
     "log.format": (True, "logfmt", "logfmt or json."),
     "version": (False, "", "Print the version."),
     "help": (False, "", "Print this."),
 }
+FEATURES_ACCEPTED = (
+    "alert-names-in-metrics", "receiver-name-in-metrics", "group-key-in-metrics", "auto-gomemlimit", "auto-gomaxprocs",
+    "event-recorder",
+)  # fmt: skip
 REFUSED = ("web.config.file", "web.systemd-socket")
 
 
@@ -155,6 +160,7 @@ def main(arguments: Sequence[str]) -> int:
             raise Invalid(f"--{name} is not supported yet")
     level = {"warn": "warning"}.get(flags["log.level"], flags["log.level"])
     settings = _settings(flags, level)
+    choose_syntax(flags["enable-feature"])
 
     from quietshift.alerts.api import AlertsApi, Cluster
     from quietshift.alerts.model import AlertsConfig
@@ -189,6 +195,20 @@ def main(arguments: Sequence[str]) -> int:
     )
     edge.run(server, sock)
     return 0
+
+
+def choose_syntax(features: str) -> None:
+    """Follow `--enable-feature`: a list with commas. Raises Invalid for a feature that Alertmanager does not have."""
+    from quietshift.alerts import syntax
+
+    named = [name for name in features.split(",") if name]
+    modes = [mode for mode in syntax.Syntax if mode and mode in named]
+    for name in named:
+        if name not in (*modes, *FEATURES_ACCEPTED):
+            raise Invalid(f"unknown option {name!r} for --enable-feature")
+    if len(modes) > 1:
+        raise Invalid(f"--enable-feature: {' and '.join(modes)} exclude each other")
+    syntax.use(modes[0] if modes else syntax.Syntax.BOTH)
 
 
 def _settings(flags: Flags, level: str) -> Settings:
