@@ -12,7 +12,7 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -193,13 +193,20 @@ def alertmanager_flags() -> str:
 
 
 def alertmanager_file() -> str:
-    """What of alertmanager.yml is refused, from the tables that the loader itself uses."""
+    """What receivers take, from the values that the loader itself fills, and what is refused."""
     from quietshift.alerts import receivers
+    from quietshift.alerts.integrations import fields, http_config
+    from quietshift.alerts.integrations.globals import Global
+    from quietshift.alerts.integrations.kinds import kind
+    from quietshift.alerts.model import NOTIFIED_KINDS
 
-    rows = [
-        ("receivers", _names(receivers.NOT_YET_KINDS)),
-        ("`http_config`", _names(receivers.NOT_YET_HTTP)),
-        ("taken and without effect in `global`", _names(receivers.OTHER_GLOBALS)),
+    rows = [("`global`", _names(fields.names(Global)))]
+    rows += [(f"`{name}_configs`", _names(fields.names(kind(name).config))) for name in NOTIFIED_KINDS]
+    rows += [
+        ("`http_config`", _names(http_config.HTTP_FIELDS)),
+        ("`oauth2`", _names(http_config.OAUTH2_FIELDS)),
+        ("`tls_config`", _names(http_config.TLS_FIELDS)),
+        ("refused by name and line", _names(receivers.NOT_YET_KINDS)),
     ]
     return _table(("where", "keys"), rows)
 
@@ -369,7 +376,7 @@ def _opened() -> Iterator[Any]:
             app.db.close()
 
 
-def _names(names: tuple[str, ...]) -> str:
+def _names(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 

@@ -193,7 +193,7 @@ def _intervals(*sections: Node) -> dict[str, Interval]:
     return found
 
 
-def _receivers(section: Node, defaults: receivers.Global, policies: Mapping[str, str]) -> dict[str, Receiver]:
+def _receivers(section: Node, defaults: receivers.Defaults, policies: Mapping[str, str]) -> dict[str, Receiver]:
     found: dict[str, Receiver] = {}
     for node in section.items():
         receiver = receivers.load(node, defaults)

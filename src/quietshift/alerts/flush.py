@@ -9,7 +9,7 @@ from typing import Any
 from quietshift.alerts import decide, labels, notification, store
 from quietshift.alerts.decide import Mute, Told, Verdict
 from quietshift.alerts.matchers import all_match
-from quietshift.alerts.model import Alert, Desk, Integration, Route, Webhook
+from quietshift.alerts.model import Alert, Desk, Integration, Route
 from quietshift.alerts.notification import Notice
 from quietshift.alerts.store import Group
 from quietshift.alerts.usecases import DESK_TIMER, GROUP_TIMER, IDLE_GROUP, Alerting, desk_subject
@@ -171,11 +171,8 @@ class _Turn:
             "group_id": group.id, "flush": self.number, "group_key": group.group_key, "receiver": group.receiver,
             "integration": self.key, "firing": sorted(news.firing), "resolved": sorted(news.resolved),
             "repeat_interval": self.route.repeat_interval.total_seconds(),
+            "body": notification.webhook(notice, self.integration.most_alerts),
         }
-        if isinstance(self.integration, Webhook):
-            payload["body"] = notification.webhook(notice, self.integration.max_alerts)
-        else:
-            payload["subject"], payload["text"] = notification.subject(notice), notification.plain_text(notice)
         outbox.enqueue(
             self.tx, f"notify.{self.integration.kind}", f"{group.receiver}/{self.key}", payload, self.now,
             subject=self._subject, give_up_at=self.now + max(self.route.group_interval, PATIENCE), leased=True,

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import ClassVar
 
 import msgspec
 
@@ -14,7 +15,11 @@ from quietshift.alerts.labels import Labels
 from quietshift.alerts.matchers import Matchers
 
 
-class Alert(msgspec.Struct, frozen=True):
+# The `*_configs` that are delivered; each has a file in `integrations`, and an outbox kind `notify.NAME`.
+NOTIFIED_KINDS = ("webhook", "email")
+
+
+class Alert(msgspec.Struct, frozen=True, gc=False):
     """The last known episode of one label set.
 
     ends_at: firing until then, unless renewed. timeout: the sender gave no end, it is the time of receipt plus
@@ -127,57 +132,33 @@ class Silence(msgspec.Struct, frozen=True):
     updated_at: datetime
 
 
-class HttpAccess(msgspec.Struct, frozen=True):
-    """How to introduce ourselves to a webhook: one of basic auth and authorization, or neither. Files are read when sending."""
+class Notifier(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of a receiver's `*_configs`: each kind has its own fields, see `integrations`."""
 
-    username: str = ""
-    password: str = ""
-    password_file: str = ""
-    scheme: str = ""
-    credentials: str = ""
-    credentials_file: str = ""
-
-
-class Webhook(msgspec.Struct, frozen=True):
-    """An entry of webhook_configs. max_alerts: 0 for all."""
-
-    url: str = ""
-    url_file: str = ""
+    kind: ClassVar[str] = ""
     send_resolved: bool = True
-    max_alerts: int = 0
-    http: HttpAccess = HttpAccess()
-    kind: str = "webhook"
 
+    @property
+    def most_alerts(self) -> int:
+        """How many alerts one notification tells at most; 0 for all."""
+        return 0
 
-class Email(msgspec.Struct, frozen=True):
-    """An entry of email_configs, the defaults of `global` filled in."""
-
-    to: str
-    sender: str
-    smarthost: str
-    hello: str = "localhost"
-    username: str = ""
-    password: str = ""
-    password_file: str = ""
-    identity: str = ""
-    secret: str = ""
-    require_tls: bool = True
-    headers: tuple[tuple[str, str], ...] = ()
-    text: str = ""
-    html: str = ""
-    send_resolved: bool = False
-    kind: str = "email"
+    @property
+    def whom(self) -> str:
+        """Where it goes, without what could be a secret."""
+        return ""
 
 
 class Desk(msgspec.Struct, frozen=True):
     """The incident desk, which pages people by an escalation policy. It hears of everything, resolved alerts too."""
 
+    kind: ClassVar[str] = "desk"
     escalation_policy: str
     send_resolved: bool = True
     kind: str = "desk"
 
 
-Integration = Webhook | Email | Desk
+Integration = Notifier | Desk
 
 
 class Receiver(msgspec.Struct, frozen=True):

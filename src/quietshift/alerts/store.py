@@ -12,7 +12,7 @@ from sqlalchemy import Row, Select, Table, Text, and_, bindparam, case, delete, 
 from quietshift.alerts.decide import Told
 from quietshift.alerts.labels import Labels, digest
 from quietshift.alerts.matchers import Matcher
-from quietshift.alerts.model import Alert, Silence
+from quietshift.alerts.model import NOTIFIED_KINDS, Alert, Silence
 from quietshift.alerts.tables import (
     alert_decisions,
     alert_group_members,
@@ -27,7 +27,7 @@ from quietshift.kernel.ids import new_id
 from quietshift.kernel.schema import counters, outbox
 
 TURN = 0x7173616C  # "qsal": the advisory lock that orders intake and flushes of many processes
-NOTIFY_KINDS = ("notify.webhook", "notify.email")
+NOTIFY_KINDS = tuple(f"notify.{name}" for name in NOTIFIED_KINDS)
 IN_LIST = 500  # values in one IN (...)
 
 

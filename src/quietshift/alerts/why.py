@@ -11,7 +11,7 @@ from quietshift.alerts.decide import Mute
 from quietshift.alerts.flush import SHOWN
 from quietshift.alerts.labels import Labels
 from quietshift.alerts.ladder import PASSED, STOPPED, WAITING, Hop, Ladder, ladder
-from quietshift.alerts.model import Alert, Desk, Email, InhibitRule, Route, Silence
+from quietshift.alerts.model import Alert, Desk, InhibitRule, Notifier, Route, Silence
 from quietshift.alerts.store import Decision, Group
 from quietshift.alerts.usecases import Alerting
 from quietshift.kernel.clock import rfc3339
@@ -228,8 +228,8 @@ def _integration(use: Alerting, route: Route, key: str) -> str:
     """`webhook/0`, `email/0 to ana@example.org`, `desk/0, by policy storage`."""
     receiver = use.config().receivers.get(route.receiver)
     match receiver.integrations.get(key) if receiver else None:
-        case Email(to=to):
-            return f"{key} to {to}"
+        case Notifier(whom=whom) if whom:
+            return f"{key} to {whom}"
         case Desk(escalation_policy=policy):
             return f"{key}, by policy {policy}"
         case _:

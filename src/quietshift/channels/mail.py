@@ -17,8 +17,8 @@ from functools import cache
 from quietshift.channels.parse import mail_address
 from quietshift.channels.smarthost import Smarthost
 from quietshift.channels.words import answer_text
+from quietshift.kernel.answer import Answer
 from quietshift.kernel.clock import aware
-from quietshift.kernel.outbox import Answer
 
 __all__ = ["Smarthost", "compose", "one_line", "send"]
 
@@ -86,6 +86,8 @@ def send(smarthost: Smarthost, message: EmailMessage, recipients: Sequence[str] 
             _goodbye(smtp)
     except smtplib.SMTPResponseException as error:
         return _answer(error.smtp_code, _bytes(error.smtp_error))
+    except ssl.SSLCertVerificationError as error:
+        return Answer("temporary", answer_text(f"{smarthost.host}:{smarthost.port}: certificate: {error}"))
     except smtplib.SMTPNotSupportedError as error:
         return Answer("permanent", answer_text(str(error)))
     except UnicodeError:
@@ -99,8 +101,24 @@ def send(smarthost: Smarthost, message: EmailMessage, recipients: Sequence[str] 
 def _connect(smarthost: Smarthost, timeout: float) -> smtplib.SMTP:
     hello = smarthost.hello or _our_name()
     if smarthost.tls == "tls":
-        return smtplib.SMTP_SSL(smarthost.host, smarthost.port, hello, timeout=timeout, context=_context(smarthost))
+        return _Ssl(smarthost, hello, timeout)
     return smtplib.SMTP(smarthost.host, smarthost.port, hello, timeout=timeout)
+
+
+class _Ssl(smtplib.SMTP_SSL):
+    """TLS from the first octet; the certificate may have to name another host than the one connected to."""
+
+    def __init__(self, smarthost: Smarthost, hello: str, timeout: float) -> None:
+        self._name = smarthost.server_name or smarthost.host
+        super().__init__(smarthost.host, smarthost.port, hello, timeout=timeout, context=_context(smarthost))
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        plain = socket.create_connection((host, port), timeout)
+        try:
+            return self.context.wrap_socket(plain, server_hostname=self._name)
+        except BaseException:
+            plain.close()
+            raise
 
 
 @cache
@@ -120,13 +138,15 @@ def _converse(
     smtp.ehlo_or_helo_if_needed()
     if smarthost.tls == "starttls":
         _hurry(smtp, deadline)
+        if smarthost.server_name:
+            vars(smtp)["_host"] = smarthost.server_name  # smtplib has no argument for whom the certificate has to name
         code, words = smtp.starttls(context=_context(smarthost))
         if code != 220:
             return _answer(code, words)
         smtp.ehlo_or_helo_if_needed()
     if smarthost.username:
         _hurry(smtp, deadline)
-        smtp.login(smarthost.username, smarthost.password)
+        _introduce(smtp, smarthost)
     sender = _ascii_domain(parseaddr(str(message["From"]))[1])
     to = [_ascii_domain(address) for address in to]
     utf8 = not all(address.isascii() for address in (sender, *to))
@@ -147,6 +167,30 @@ def _converse(
     _hurry(smtp, deadline)
     code, words = smtp.data(content)
     return _answer(code, words)
+
+
+def _introduce(smtp: smtplib.SMTP, smarthost: Smarthost) -> None:
+    """Sign in by the first way that the server offers and we have what it takes for: CRAM-MD5 (secret), PLAIN, LOGIN (password).
+
+    A server that offers none is not told who we are, as Alertmanager does; it says itself if that is not enough.
+    """
+    offered = smtp.esmtp_features.get("auth", "").upper().split()
+    if not offered:
+        return
+    smtp.user, smtp.password = smarthost.username, smarthost.password
+    plain = f"{smarthost.identity}\0{smarthost.username}\0{smarthost.password}"
+    for way in offered:
+        if way == "CRAM-MD5" and (smarthost.secret or not {"PLAIN", "LOGIN"} & set(offered)):
+            smtp.password = smarthost.secret or smarthost.password
+            smtp.auth("CRAM-MD5", smtp.auth_cram_md5)
+            return
+        if way == "PLAIN" and smarthost.password:
+            smtp.auth("PLAIN", lambda _challenge=None: plain)
+            return
+        if way == "LOGIN" and smarthost.password:
+            smtp.auth("LOGIN", smtp.auth_login)
+            return
+    raise smtplib.SMTPException(f"the mail server takes {', '.join(offered)}, for which there is no password")
 
 
 def _goodbye(smtp: smtplib.SMTP) -> None:

@@ -13,7 +13,10 @@ Tls = Literal["none", "starttls", "tls"]
 
 @dataclass(frozen=True)
 class Smarthost:
-    """tls: none, starttls, or tls from the first octet. hello: the name we give ourselves (default: this machine's)."""
+    """tls: none, starttls, or tls from the first octet. hello: the name we give ourselves (default: this machine's).
+
+    secret: for CRAM-MD5, where it is not the password. identity: on whose behalf (PLAIN). server_name: whom the certificate has
+    to name, where not the host."""
 
     host: str
     port: int
@@ -22,6 +25,9 @@ class Smarthost:
     password: str = field(default="", repr=False)
     hello: str = ""
     context: ssl.SSLContext | None = None  # default: certificates that the system trusts
+    secret: str = field(default="", repr=False)
+    identity: str = ""
+    server_name: str = ""
 
     @classmethod
     def at(cls, place: str, *, tls: Tls = "starttls", username: str = "", password: str = "", hello: str = "") -> Smarthost:
