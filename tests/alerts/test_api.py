@@ -308,11 +308,15 @@ def test_silences_are_journaled_with_who_asked(own):
 
 def test_status_is_answered_before_the_database_is_open_and_a_post_waits_for_it(own):
     _, world = own
-    api = AlertsApi(lambda: world.config, world.clock, cluster=Cluster("me", [("me", "1.2.3.4:9094"), ("b", "1.2.3.5:9094")]))
+    up = []
+    api = AlertsApi(lambda: world.config, world.clock, cluster=Cluster("me", "1.2.3.4:9094", lambda: up))
     status, shown = Door(api)("GET", "/api/v2/status")
     assert status == 200
-    assert shown["cluster"]["status"] == "ready"
-    assert [peer["name"] for peer in shown["cluster"]["peers"]] == ["b", "me"]
+    assert shown["cluster"] == {"name": "me", "status": "settling", "peers": [{"name": "me", "address": "1.2.3.4:9094"}]}
+    up += [("me", "1.2.3.4:9094"), ("b", "1.2.3.5:9094")]
+    _, ready = Door(api)("GET", "/api/v2/status")
+    assert ready["cluster"]["status"] == "ready"
+    assert [peer["name"] for peer in ready["cluster"]["peers"]] == ["b", "me"]
     assert "receiver: hook" in shown["config"]["original"]
     assert shown["uptime"] == "2026-11-21T03:00:00.000Z"
 

@@ -13,7 +13,7 @@ from quietshift.kernel import db as ground
 from quietshift.kernel import listen, outbox
 from quietshift.kernel.db import Database
 from quietshift.kernel.errors import Unavailable
-from quietshift.kernel.live import Committed
+from quietshift.kernel.live import NOTIFY, Committed
 from quietshift.kernel.outbox import Answer, OutboxKind
 from quietshift.kernel.schema import metadata
 
@@ -43,12 +43,12 @@ def test_strange_notifications_end_nothing(postgres_url: str) -> None:
     here, there = Database.open(postgres_url), Database.open(postgres_url)
     metadata.create_all(here.raw_engine())
     _, wait_for = heard(here)
-    listener = listen.Listener(here)
+    listener = listen.Listener.of(here)
     listener.start()
     try:
         with there.write() as tx:
             for junk in ("", "hello", "{}", "[]", '{"p": 1, "t": 5, "d": "x"}'):
-                tx.conn.exec_driver_sql("SELECT pg_notify('quietshift', %s)", (junk,))
+                tx.conn.exec_driver_sql(NOTIFY, (junk,))
         with there.write() as tx:
             tx.publish("incidents")
         assert wait_for("incidents")
@@ -72,7 +72,7 @@ def test_one_that_connects_anew_is_not_taken_over_from(postgres_url: str, monkey
         with here.read() as tx:
             return outbox.lease_owners(tx)
 
-    listener = listen.Listener(here)
+    listener = listen.Listener.of(here)
     listener.start()
     name = psycopg.connect(postgres_url, autocommit=True)
     try:

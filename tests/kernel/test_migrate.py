@@ -180,7 +180,7 @@ def test_of_two_processes_that_start_at_once_one_migrates(postgres_url: str) -> 
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = " \
         "(SELECT oid FROM pg_database WHERE datname = current_database())"  # fmt: skip
     with psycopg.connect(postgres_url, autocommit=True) as held:
-        held.execute("SELECT pg_advisory_lock(%s)", (migrate._LOCK,))
+        held.execute("SELECT pg_advisory_lock(%s, hashtext(current_schema()))", (migrate._LOCK,))
         both = [db_upgrade(postgres_url), db_upgrade(postgres_url)]
         deadline = time.monotonic() + WAIT_SECONDS
         while held.execute(waiting).fetchone() != (2,):

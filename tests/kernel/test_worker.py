@@ -62,7 +62,7 @@ class Engine:
 @pytest.fixture
 def engine(db: Database) -> Iterator[Engine]:
     engine = Engine(db)
-    listener = Listener(db) if db.dialect == "postgresql" else None
+    listener = Listener.of(db) if db.dialect == "postgresql" else None
     if listener:
         listener.start()
     yield engine
@@ -150,7 +150,7 @@ def test_leases_of_a_dead_process_are_taken_over(database_url: str, db: Database
         assert len(outbox.claim(tx, kind, CLOCK.now(), 1)) == 1
     dead.close()
     engine = Engine(db)
-    listener = Listener(db) if db.dialect == "postgresql" else None
+    listener = Listener.of(db) if db.dialect == "postgresql" else None
     if listener:
         listener.start()
     try:
@@ -167,7 +167,7 @@ def test_processes_on_postgresql_wake_each_other(postgres_url: str) -> None:
     here, there = Database.open(postgres_url), Database.open(postgres_url)
     metadata.create_all(here.raw_engine())
     engine = Engine(there)
-    listener = Listener(there)
+    listener = Listener.of(there)
     listener.start()
     try:
         with here.write() as tx:

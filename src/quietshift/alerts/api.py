@@ -48,10 +48,12 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Cluster:
-    """What `/status` says of the other members. name: ours; peers: name and address of each, ours among them."""
+    """What `/status` says of the members. name, address: ours; members: name and address of each that is up, ours among them;
+    none while that is not known."""
 
-    name: str = ""
-    peers: Sequence[tuple[str, str]] = ()
+    name: str
+    address: str
+    members: Callable[[], Sequence[tuple[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -165,8 +167,10 @@ class AlertsApi:
     def _status(self) -> dict[str, Any]:
         cluster: dict[str, Any] = {"peers": [], "status": "disabled"}
         if self._cluster is not None:
-            peers = [{"address": address, "name": name} for name, address in sorted(self._cluster.peers)]
-            cluster = {"name": self._cluster.name, "peers": peers, "status": "ready"}
+            members = self._cluster.members()
+            shown = sorted(members) or [(self._cluster.name, self._cluster.address)]
+            peers = [{"address": address, "name": name} for name, address in shown]
+            cluster = {"name": self._cluster.name, "peers": peers, "status": "ready" if members else "settling"}
         return {
             "cluster": cluster,
             "config": {"original": self._config().original},

@@ -29,7 +29,7 @@ from quietshift.kernel.timers import Timer
 log = logging.getLogger("quietshift.alerts")
 TREE = "alerts.tree"  # which routes the groups in the database belong to
 HEARD_SINCE = "alerts.heard_since"
-ALIVE = 0x71_73_61_6C_76  # "qsalv": the advisory lock that every process shares as long as it lives
+ALIVE = "hashtextextended('quietshift.alive.' || current_schema(), 0)"  # the lock that every process shares while it lives
 
 
 class AlertsRoom:
@@ -118,10 +118,10 @@ class AlertsRoom:
         if self._db.dialect == "sqlite":
             return True
         self._alive = self._db.raw_engine().connect().execution_options(isolation_level="AUTOCOMMIT")
-        alone = self._alive.execute(text("SELECT pg_try_advisory_lock(:k)"), {"k": ALIVE}).scalar_one()
-        self._alive.execute(text("SELECT pg_advisory_lock_shared(:k)"), {"k": ALIVE})
+        alone = self._alive.execute(text(f"SELECT pg_try_advisory_lock({ALIVE})")).scalar_one()
+        self._alive.execute(text(f"SELECT pg_advisory_lock_shared({ALIVE})"))
         if alone:
-            self._alive.execute(text("SELECT pg_advisory_unlock(:k)"), {"k": ALIVE})
+            self._alive.execute(text(f"SELECT pg_advisory_unlock({ALIVE})"))
         return bool(alone)
 
     def _hear(self, tx: Tx, alone: bool, now: datetime) -> datetime:

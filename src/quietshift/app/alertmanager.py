@@ -7,6 +7,7 @@ the socket listens.
 from __future__ import annotations
 
 import re
+import secrets
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from quietshift.kernel.errors import Invalid, Problems
 if TYPE_CHECKING:
     from quietshift.app.server import Receive, Scope, Send
     from quietshift.app.wire import App
+    from quietshift.kernel.listen import Listener
     from quietshift.kernel.ops import Loaded
     from quietshift.kernel.settings import Settings
 
@@ -170,13 +172,19 @@ def main(arguments: Sequence[str]) -> int:
     from quietshift.kernel.ops import OpsHolder
 
     logs.set_up(settings.log_level, settings.log_format)
+    retention, keep_resolved = flags.span("data.retention"), flags.span("alerts.gc-interval")
     sock = edge.listen(settings)
     config_file = Path(flags["config.file"])
     holder = OpsHolder(lambda: _load(config_file))
     clock = SystemClock()
-    ours = flags["cluster.listen-address"]
-    members = sorted({ours, *flags.peers}) if ours else []
-    cluster = Cluster(ours, [(address, address) for address in members]) if ours else None
+    address = flags["cluster.advertise-address"] or flags["cluster.listen-address"]
+    name = secrets.token_hex(6)
+    listener: Listener | None = None  # of PostgreSQL, who else is up
+
+    def members() -> Sequence[tuple[str, str]]:
+        return listener.members if listener is not None else () if _is_postgres(settings.db) else [(name, address)]
+
+    cluster = Cluster(name, address, members) if flags["cluster.listen-address"] else None
     api = AlertsApi(lambda: holder.current.get(AlertsConfig), clock, cluster=cluster)
     edge.announce(
         f"quietshift alertmanager: listening on {settings.listen}. The door is OPEN, as Alertmanager's is: whoever reaches this "
@@ -184,9 +192,14 @@ def main(arguments: Sequence[str]) -> int:
     )
 
     def open_app() -> App:  # in a thread, while the door answers already
+        nonlocal listener
+        ours = settings
+        if _is_postgres(settings.db):  # others know that we are up while we still import
+            ours = clustered(settings, flags)
+            listener = _listen(ours.db, name, address)
         from quietshift.app.standalone import open_alerts
 
-        return open_alerts(settings, holder, clock, api, flags.span("data.retention"), flags.span("alerts.gc-interval"))
+        return open_alerts(ours, holder, clock, api, retention, keep_resolved, listener)
 
     prefix = flags["web.route-prefix"] or urlsplit(flags["web.external-url"]).path
     server = edge.Server(
@@ -232,6 +245,31 @@ def _settings(flags: Flags, level: str) -> Settings:
             raise Invalid(f"--storage.path {directory}: {error.strerror}") from None
         given["db"] = str(directory / "quietshift.db")
     return load_settings(given, environ)
+
+
+def _is_postgres(url: str) -> bool:
+    return url.startswith(("postgresql:", "postgresql+psycopg:", "postgres:"))
+
+
+def clustered(settings: Settings, flags: Flags) -> Settings:
+    """With the schema that the members of our cluster share."""
+    from dataclasses import replace
+
+    url = "postgresql:" + settings.db.partition(":")[2]
+    if flags["cluster.listen-address"]:
+        from quietshift.app.clusters import url_of
+
+        ours = flags["cluster.listen-address"], flags["cluster.advertise-address"]
+        url = url_of(url, *ours, flags.peers, flags["cluster.label"])
+    return replace(settings, db=url)
+
+
+def _listen(url: str, name: str, address: str) -> Listener:
+    from quietshift.kernel.listen import Listener
+
+    listener = Listener(url, name, address)
+    listener.start()
+    return listener
 
 
 def _load(path: Path) -> tuple[Loaded, Problems]:

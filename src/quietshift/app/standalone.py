@@ -10,6 +10,7 @@ from quietshift.alerts.opening import AlertsRoom
 from quietshift.app.wire import App, open_ground
 from quietshift.kernel import secret
 from quietshift.kernel.clock import Clock
+from quietshift.kernel.listen import Listener
 from quietshift.kernel.ops import OpsHolder
 from quietshift.kernel.registries import Registry
 from quietshift.kernel.settings import Settings
@@ -17,17 +18,21 @@ from quietshift.kernel.worker import Worker
 
 
 def open_alerts(
-    settings: Settings, holder: OpsHolder, clock: Clock, api: AlertsApi, retention: timedelta, keep_resolved: timedelta
-) -> App:
-    """Open the database, the room, and its door."""
+    settings: Settings, holder: OpsHolder, clock: Clock, api: AlertsApi, retention: timedelta, keep_resolved: timedelta,
+    listener: Listener | None = None,
+) -> App:  # fmt: skip
+    """Open the database, the room, and its door. listener: on PostgreSQL, one that is started already."""
     db, key = open_ground(settings)
+    if listener is not None:
+        db.process = listener.process
+        listener.attach(db)
     registry = Registry()
     room = AlertsRoom(
         db, clock, lambda: holder.current.get(AlertsConfig), registry, settings.base_url, retention, keep_resolved
     )
     room.listening_since = api.started
     worker = Worker(db, clock, registry, secret.derive(key, "journal"))
-    app = App(settings, clock, db, holder, registry, worker, key, room)
+    app = App(settings, clock, db, holder, registry, worker, key, room, listener)
     app.start()
     api.open(room.opened)
     return app

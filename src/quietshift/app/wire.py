@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ class App:
     worker: Worker
     key: bytes
     alerts: AlertsRoom
-    _listener: Listener | None = field(default=None, init=False)
+    listener: Listener | None = None  # PostgreSQL: what other processes commit, and who is up
 
     def start(self) -> None:
         """Take in alerts, hear of other processes, run timers and send."""
@@ -46,8 +46,8 @@ class App:
         if self.db.dialect == "postgresql":
             from quietshift.kernel.listen import Listener
 
-            self._listener = Listener(self.db)
-            self._listener.start()
+            self.listener = self.listener or Listener.of(self.db)
+            self.listener.start()
         self._beat()
         self.worker.start()
         self.alerts.hear_anew()
@@ -63,8 +63,8 @@ class App:
         """Finish what is under way and let go of the database."""
         self.alerts.stop()
         self.worker.stop()
-        if self._listener is not None:
-            self._listener.stop()
+        if self.listener is not None:
+            self.listener.stop()
         self.db.close()
 
     def ailments(self) -> list[str]:

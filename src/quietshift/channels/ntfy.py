@@ -9,7 +9,7 @@ from email.header import Header
 
 from quietshift.channels import webhook
 from quietshift.channels.mail import one_line
-from quietshift.kernel.outbox import Answer
+from quietshift.kernel.answer import Answer
 
 MAX_MESSAGE = 3500  # octets; beyond 4,096 ntfy makes it an attachment
 

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from quietshift.channels.words import answer_text
-from quietshift.kernel.outbox import Answer
+from quietshift.kernel.answer import Answer
 
 if TYPE_CHECKING:
     import httpx2

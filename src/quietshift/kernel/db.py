@@ -22,7 +22,7 @@ from sqlalchemy import URL, Connection, CursorResult, Engine, Executable, Table,
 from sqlalchemy import exc as sa_exc
 
 from quietshift.kernel.errors import Invalid, Unavailable
-from quietshift.kernel.live import Committed, Live
+from quietshift.kernel.live import NOTIFY, Committed, Live
 from quietshift.kernel.schema import counters
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ class Database:
                     yield tx
                     message = tx.announcement
                     if message and self.dialect == "postgresql":
-                        conn.exec_driver_sql("SELECT pg_notify('quietshift', %s)", (message.encode(self.process),))
+                        conn.exec_driver_sql(NOTIFY, (message.encode(self.process),))
             except _AWAY as error:
                 raise Unavailable(f"the database cannot take it now: {_first_line(error)}") from error
         for call in tx._after:

@@ -1,4 +1,4 @@
-"""Between processes on PostgreSQL: what others committed (LISTEN), and whose leases are orphaned.
+"""Between processes on PostgreSQL: what others committed (LISTEN), who is up, and whose leases are orphaned.
 
 Each process holds a session advisory lock for as long as it lives; the server gives it back when the connection dies. A
 lease whose owner's lock can be taken, twice in a row, belongs to a dead process and is freed instead of running out. Once
@@ -9,33 +9,62 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING
 
-from quietshift.kernel import outbox
-from quietshift.kernel.db import Database
 from quietshift.kernel.errors import Unavailable
-from quietshift.kernel.live import DEAF, Committed
+from quietshift.kernel.live import DEAF, NOTIFY, Committed
 
 if TYPE_CHECKING:
     import psycopg
 
+    from quietshift.kernel.db import Database
+
 log = logging.getLogger("quietshift.listen")
 RETRY = 1.0
 REAP = 2.0
+BREATH = 0.25  # seconds after which it looks whether it is to stop
+HELLO = "members"  # topic: a process has come or is going
+_NAME = "quietshift"  # application_name of this connection: this word, the process, its address
+_JOIN = "SELECT pg_advisory_lock_shared(%s, hashtext(current_schema()))"
+_MEMBERS = 0x71_73_6D_62  # "qsmb"
+_UP = """SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ShareLock' AND a.datname = current_database()
+    AND l.classid = %s AND l.objid = (hashtext(current_schema())::bigint & 4294967295)::oid AND l.objsubid = 2"""
 
 
 class Listener:
-    """One connection that hears of other processes' commits and passes them to this process's subscribers."""
+    """One connection that hears of other processes' commits and passes them to this process's subscribers.
 
-    def __init__(self, db: Database) -> None:
-        self.db = db
+    It can be started before the database is open, which takes half a second of imports: others know then that this process
+    is up. url: of PostgreSQL. process, address: what others are told of this one, see `members`.
+    """
+
+    def __init__(self, url: str, process: str, address: str = "") -> None:
+        self._url, self.process, self.address = url, process, address
+        self._db: Database | None = None
+        self.members: list[tuple[str, str]] = []  # process and address of each that is up on this schema; empty while unknown
         self._stop = threading.Event()
         self._ready = threading.Event()
         self._missed: set[str] = set()  # owners whose lock could be taken at the last look
         self._thread = threading.Thread(target=self._run, name="qs-listen", daemon=True)
 
+    @classmethod
+    def of(cls, db: Database, address: str = "") -> Listener:
+        """The listener of an open database."""
+        listener = cls(db.url.set(drivername="postgresql").render_as_string(hide_password=False), db.process, address)
+        listener.attach(db)
+        return listener
+
+    def attach(self, db: Database) -> None:
+        """The database is open: pass on to its subscribers what is heard, from now on."""
+        self._db = db
+        db.live.publish(Committed(frozenset({"*"}), None))
+
     def start(self) -> None:
-        self._thread.start()
+        """Begin; returns when it listens, or after five seconds of trying."""
+        if not self._thread.is_alive():
+            self._thread.start()
         self._ready.wait(5)
 
     def stop(self) -> None:
@@ -45,14 +74,17 @@ class Listener:
     def _run(self) -> None:
         import psycopg
 
-        dsn = self.db.url.set(drivername="postgresql").render_as_string(hide_password=False)
         while not self._stop.is_set():
             try:
-                with psycopg.connect(dsn, autocommit=True, connect_timeout=5, application_name="quietshift-listen") as conn:
-                    conn.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (self.db.process,))
-                    conn.execute("LISTEN quietshift")
+                name = f"{_NAME} {self.process} {self.address}"[:63]
+                with psycopg.connect(self._url, autocommit=True, connect_timeout=5, application_name=name) as conn:
+                    conn.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (self.process,))
+                    conn.execute("DO $$ BEGIN EXECUTE format('LISTEN %I', 'quietshift.' || current_schema()); END $$")
+                    conn.execute(_JOIN, (_MEMBERS,))
+                    self._look_around(conn)
+                    self._tell(conn)
                     self._ready.set()
-                    self.db.live.publish(Committed(frozenset({"*"}), None))  # what was missed while not listening
+                    self._publish(Committed(frozenset({"*"}), None))  # what was missed while not listening
                     self._listen(conn)
             except (psycopg.Error, OSError) as error:
                 log.error("not listening: %s", str(error).splitlines()[0] if str(error) else type(error).__name__)
@@ -61,27 +93,49 @@ class Listener:
             else:
                 continue
             self._missed.clear()
-            self.db.live.publish(Committed(frozenset({DEAF}), None))
+            self.members = []
+            self._publish(Committed(frozenset({DEAF}), None))
             self._stop.wait(RETRY)
 
     def _listen(self, conn: psycopg.Connection) -> None:
+        looked = time.monotonic()
         while not self._stop.is_set():
-            for notification in conn.notifies(timeout=REAP):
+            greeted = False
+            # stop_after: the connection cannot be asked anything before the loop has ended
+            for notification in conn.notifies(timeout=BREATH, stop_after=1):
                 try:
                     sender, message = Committed.decode(notification.payload)
                 except (ValueError, TypeError, KeyError):
                     log.warning("somebody notifies on our channel what is none of ours")
                     continue
-                if sender != self.db.process:
-                    self.db.live.publish(message)
-                if self._stop.is_set():
-                    return
-            self._reap(conn)
+                greeted = greeted or HELLO in message.topics
+                if sender != self.process:
+                    self._publish(message)
+            if greeted:
+                self._look_around(conn)
+            if time.monotonic() - looked >= REAP:
+                looked = time.monotonic()
+                self._look_around(conn)
+                if self._db is not None:
+                    self._reap(conn, self._db)
 
-    def _reap(self, conn: psycopg.Connection) -> None:
+    def _publish(self, message: Committed) -> None:
+        if self._db is not None:
+            self._db.live.publish(message)
+
+    def _tell(self, conn: psycopg.Connection) -> None:
+        conn.execute(NOTIFY, (Committed(frozenset({HELLO}), None).encode(self.process),))
+
+    def _look_around(self, conn: psycopg.Connection) -> None:
+        names = [str(row[0]).split(" ", 2) for row in conn.execute(_UP, (_MEMBERS,)).fetchall()]
+        self.members = sorted((process, address) for word, process, address in names if word == _NAME)
+
+    def _reap(self, conn: psycopg.Connection, db: Database) -> None:
+        from quietshift.kernel import outbox
+
         try:
-            with self.db.read() as tx:
-                others = [owner for owner in outbox.lease_owners(tx) if owner != self.db.process]
+            with db.read() as tx:
+                others = [owner for owner in outbox.lease_owners(tx) if owner != self.process]
             gone: set[str] = set()
             for owner in others:
                 row = conn.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (owner,)).fetchone()
@@ -91,10 +145,10 @@ class Listener:
                 try:
                     if owner not in self._missed:
                         continue
-                    with self.db.write() as tx:
+                    with db.write() as tx:
                         freed = outbox.release(tx, owner)
                     log.warning("took over from a process that is gone", extra={"owner": owner, "count": freed})
-                    self.db.live.publish(Committed(frozenset({"*"}), None))
+                    db.live.publish(Committed(frozenset({"*"}), None))
                 finally:
                     conn.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (owner,))
             self._missed = gone

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from quietshift.kernel.clock import from_micros, to_micros
 
+NOTIFY = "SELECT pg_notify('quietshift.' || current_schema(), %s)"  # several installations may share one database
 DEAF = "deaf"  # topic, within one process: its connection to the database was lost
 
 

@@ -18,7 +18,7 @@ from quietshift.kernel.schema import metadata
 
 log = logging.getLogger("quietshift.migrate")
 SCRIPTS = Path(__file__).parent / "migrations"
-HEAD = "0002"  # the newest file in migrations/versions; a test holds it
+HEAD = "0003"  # the newest file in migrations/versions; a test holds it
 _LOCK = 0x71_73_6D_67  # "qsmg"
 _VERSION_TABLE = """CREATE TABLE alembic_version (
     version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"""  # as Alembic makes it
@@ -44,7 +44,7 @@ def upgrade(db: Database, load_tables: Callable[[], object]) -> bool:
     with db.write() as tx:
         if tx.dialect == "postgresql":  # of several processes that start at once, one migrates
             tx.execute(text("SET LOCAL lock_timeout = 0"))  # however long that takes
-            tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            tx.execute(text("SELECT pg_advisory_xact_lock(:key, hashtext(current_schema()))"), {"key": _LOCK})
         tables = inspect(tx.conn).get_table_names()
         if "alembic_version" not in tables:
             if "journal" in tables:

@@ -11,11 +11,12 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from quietshift.kernel.answer import Answer as Answer  # whoever handles rows needs it as well
 from quietshift.kernel.db import Database, Tx
 from quietshift.kernel.errors import Unavailable
 from quietshift.kernel.ids import new_id
@@ -24,15 +25,6 @@ from quietshift.kernel.timers import Parked, backoff
 
 log = logging.getLogger("quietshift.outbox")
 LEASE = timedelta(seconds=60)  # longer than any channel's own time limit
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the provider said. temporary: worth another try; permanent: not. text: its own words; code: its status."""
-
-    outcome: Literal["accepted", "temporary", "permanent"]
-    text: str = ""
-    code: int | None = None
 
 
 @dataclass(frozen=True)
