@@ -155,7 +155,6 @@ class Desk(msgspec.Struct, frozen=True):
     kind: ClassVar[str] = "desk"
     escalation_policy: str
     send_resolved: bool = True
-    kind: str = "desk"
 
 
 Integration = Notifier | Desk
