@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 from sqlalchemy import Row, Select, Table, Text, and_, bindparam, case, delete, func, insert, select, text, type_coerce, update
 
 from quietshift.alerts.decide import Told
@@ -29,6 +32,7 @@ from quietshift.kernel.schema import counters, outbox
 TURN = 0x7173616C  # "qsal": the advisory lock that orders intake and flushes of many processes
 NOTIFY_KINDS = tuple(f"notify.{name}" for name in NOTIFIED_KINDS)
 IN_LIST = 500  # values in one IN (...)
+AT_ONCE = (256, 32, 4, 1)  # rows in one statement: few sizes, so that each is compiled once
 
 
 def take_turn(tx: Tx) -> None:
@@ -95,14 +99,28 @@ def insert_alerts(tx: Tx, new: Iterable[tuple[int, Alert]]) -> None:
     )  # fmt: skip
 
 
-def _insert_many(tx: Tx, table: Table, rows: list[tuple[Any, ...]]) -> None:
-    """Insert rows of plain values, every column in its order: half the cost of binding each by its type."""
-    if not rows:
+def _insert_many(tx: Tx, table: Table, rows: Sequence[tuple[Any, ...]], conflict: str = "") -> None:
+    """Insert rows of plain values, every column in its order: half the cost of binding each by its type. conflict: the clause.
+
+    On SQLite many rows are one statement: each step of one lets go of Python's lock, and may wait 5 ms to have it back.
+    """
+    if tx.dialect == "postgresql":
+        if rows:
+            tx.conn.exec_driver_sql(_insertion(table, "%s", 1) + conflict, list(rows))
         return
-    mark = "%s" if tx.dialect == "postgresql" else "?"
+    begin = 0
+    for size in AT_ONCE:
+        while len(rows) - begin >= size:
+            values = tuple(itertools.chain.from_iterable(rows[begin : begin + size]))
+            tx.conn.exec_driver_sql(_insertion(table, "?", size) + conflict, values)
+            begin += size
+
+
+@functools.cache
+def _insertion(table: Table, mark: str, rows: int) -> str:
     names = ", ".join(column.name for column in table.columns)
-    marks = ", ".join(mark for _ in table.columns)
-    tx.conn.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", rows)  # noqa: S608 - our own names
+    marks = ", ".join(["(" + ", ".join(mark for _ in table.columns) + ")"] * rows)
+    return f"INSERT INTO {table.name} ({names}) VALUES {marks}"  # noqa: S608 - our own names
 
 
 _CHANGE = (
@@ -194,6 +212,30 @@ def groups_of(tx: Tx, wanted: Collection[int]) -> dict[int, Group]:
     return found
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """What alerts that join a group have to know of it."""
+
+    id: int
+    flush_number: int
+    next_flush_at: datetime
+    idle: bool
+
+
+def standing(tx: Tx, wanted: Iterable[int]) -> dict[int, Standing]:
+    """The existing ones of these groups, by digest."""
+    g = alert_groups.c
+    statement = select(g.digest, g.id, g.flush_number, g.next_flush_at, g.idle).where(_among(tx, g.digest, wanted))
+    return {r.digest: Standing(r.id, r.flush_number, r.next_flush_at, r.idle) for r in tx.execute(statement)}
+
+
+def _among(tx: Tx, column: sa.ColumnElement[int], numbers: Iterable[int]) -> sa.ColumnElement[bool]:
+    """Whether the column is one of these, however many there are: one parameter, so that the statement is compiled once."""
+    if tx.dialect == "postgresql":
+        return column == sa.any_(sa.literal(list(numbers), sa.ARRAY(sa.BigInteger)))
+    listed = func.json_each(msgspec.json.encode(list(numbers)).decode()).table_valued("value")
+    return column.in_(select(listed.c.value))
+
+
 def insert_groups(tx: Tx, new: Sequence[Group]) -> None:
     """Rows of new groups."""
     if new:
@@ -217,10 +259,10 @@ def delete_all_groups(tx: Tx) -> None:
     tx.execute(update(alerts).where(alerts.c.grouped).values(grouped=False))
 
 
-def join_groups(tx: Tx, pairs: Collection[tuple[int, int]]) -> None:
+def join_groups(tx: Tx, pairs: Iterable[tuple[int, int]]) -> None:
     """Make alerts members: pairs of group and alert id. One that is a member already counts as heard of anew."""
-    rows = [{"group_id": g, "alert_id": a, "over_at": None} for g, a in pairs]
-    tx.upsert(alert_group_members, rows, key=["group_id", "alert_id"])
+    rows = [(group_id, alert_id, None) for group_id, alert_id in pairs]
+    _insert_many(tx, alert_group_members, rows, " ON CONFLICT (group_id, alert_id) DO UPDATE SET over_at = NULL")
 
 
 def _members() -> Select[Any]:

@@ -15,6 +15,7 @@ from quietshift.alerts.hot import Hot
 from quietshift.alerts.labels import Labels, digest
 from quietshift.alerts.matchers import all_match
 from quietshift.alerts.model import Alert, AlertsConfig, Route, Silence, SilenceState
+from quietshift.alerts.routing import Place, Router
 from quietshift.alerts.store import Group
 from quietshift.alerts.wires.alertmanager import Reported
 from quietshift.kernel import journal, outbox, timers
@@ -41,6 +42,7 @@ class Alerting:
     retention: timedelta = timedelta(hours=120)
     keep_resolved: timedelta = timedelta(minutes=30)
     routes: dict[str, Route] = field(default_factory=dict)
+    router: Router = field(init=False)
     behind: bool = False  # the groups in the database are not those of the configuration in force yet
 
     def __post_init__(self) -> None:
@@ -50,6 +52,7 @@ class Alerting:
         """Follow the configuration in force from here on."""
         config = self.config()
         self.routes = config.by_path()
+        self.router = Router(config.route)
         self.hot.watch(config)
 
     def heard(self) -> Heard:
@@ -104,36 +107,37 @@ class Alerting:
 
         With each alert: since when it waits for its group, which may be before the server was ready to store it.
         """
-        places = [
-            (alert, since, route, of, store.group_digest(route.path, of))
-            for alert, since in alerts
-            for route in decide.match(self.config().route, alert.labels)
-            for of in (decide.group_labels(route, alert.labels),)
-        ]
-        if not places:
+        waiting: dict[int, tuple[Place, list[tuple[Alert, datetime]]]] = {}
+        for one in alerts:
+            for place in self.router.places(one[0].labels):
+                waiting.setdefault(place.digest, (place, []))[1].append(one)
+        if not waiting:
             return
-        groups = store.groups_of(tx, {key for *_, key in places})
-        first: dict[int, datetime] = {}
-        fresh: dict[int, Group] = {}
-        for alert, since, route, of, key in places:
-            due = decide.first_flush(route, alert.starts_at, now, since)
-            first[key] = min(due, first.get(key, due))
-            if key not in groups and key not in fresh:
-                fresh[key] = Group(0, key, route.path, of, decide.group_key(route, of), route.receiver, now, due)
-        for (key, new), group_id in zip(fresh.items(), store.take_ids(tx, "alert_groups", len(fresh)), strict=True):
-            groups[key] = msgspec.structs.replace(new, id=group_id, next_flush_at=first[key])
-        store.insert_groups(tx, [groups[key] for key in fresh])
-        store.join_groups(tx, {(groups[key].id, alert.id) for alert, _, _, _, key in places})
-        for key, due in first.items():
-            group = groups[key]
-            if key in fresh:
-                timers.schedule(tx, GROUP_TIMER, str(group.id), due, now)
-            elif group.flush_number == 0 and due < group.next_flush_at:
-                store.update_group(tx, group.id, next_flush_at=due, idle=False)
-                timers.schedule(tx, GROUP_TIMER, str(group.id), due, now)
+        standing = store.standing(tx, waiting)
+        fresh = {key: place for key, (place, _) in waiting.items() if key not in standing}
+        ids = dict(zip(fresh, store.take_ids(tx, "alert_groups", len(fresh)), strict=True))
+        new: list[Group] = []
+        pairs: list[tuple[int, int]] = []
+        for key, (place, joining) in waiting.items():
+            group, route = standing.get(key), place.route
+            group_id = ids[key] if group is None else group.id
+            pairs += [(group_id, alert.id) for alert, _ in joining]
+            if group is not None and group.flush_number and not group.idle:
+                continue
+            due = min(decide.first_flush(route, alert.starts_at, now, since) for alert, since in joining)
+            if group is None:
+                group_key = decide.group_key(route, place.labels)
+                new.append(Group(group_id, key, route.path, place.labels, group_key, route.receiver, now, due))
+            elif not group.flush_number and due < group.next_flush_at:
+                store.update_group(tx, group_id, next_flush_at=due, idle=False)
             elif group.idle:
-                store.update_group(tx, group.id, idle=False)
-                timers.schedule(tx, GROUP_TIMER, str(group.id), max(group.next_flush_at, now), now)
+                store.update_group(tx, group_id, idle=False)
+                due = max(group.next_flush_at, now)
+            else:
+                continue
+            timers.schedule(tx, GROUP_TIMER, str(group_id), due, now)
+        store.insert_groups(tx, new)
+        store.join_groups(tx, pairs)
 
     def firing_sources(self, tx: Tx, now: datetime) -> list[Labels]:
         """Labels of the firing alerts that can inhibit others."""

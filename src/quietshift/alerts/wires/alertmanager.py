@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -19,7 +19,9 @@ NOTHING = msgspec.Raw(b"{}")
 ZERO_YEAR = 1  # 0001-01-01T00:00:00Z is what Go sends for "no time"
 
 
-class Item(msgspec.Struct, rename={"starts_at": "startsAt", "ends_at": "endsAt", "generator_url": "generatorURL"}):
+class Item(
+    msgspec.Struct, gc=False, rename={"starts_at": "startsAt", "ends_at": "endsAt", "generator_url": "generatorURL"}
+):
     """An alert as it is posted, its label sets not decoded yet: a repeat is recognised by their text."""
 
     labels: msgspec.Raw
@@ -33,7 +35,7 @@ class Item(msgspec.Struct, rename={"starts_at": "startsAt", "ends_at": "endsAt",
         return instant(self.ends_at) if self.ends_at else None
 
 
-class Reported(msgspec.Struct, frozen=True):
+class Reported(msgspec.Struct, frozen=True, gc=False):
     """An alert taken in, with the digest of its labels."""
 
     digest: int
@@ -56,30 +58,39 @@ def decode(body: bytes) -> list[Item]:
 
 def parse(item: Item, now: datetime, resolve_timeout: timedelta) -> Reported:
     """The alert that an item reports. Raises ValueError that says what is wrong with it."""
+    what = "labels"
     try:
-        label_set = labels.label_set(_pairs(item.labels))
+        label_set = _label_set(bytes(item.labels))
+        what = "annotations"
+        annotations = _annotations(bytes(item.annotations))
+        what = "startsAt"
+        starts_at = instant(item.starts_at) if item.starts_at else None
+        what = "endsAt"
+        ends_at = instant(item.ends_at) if item.ends_at else None
     except ValueError as error:
-        raise ValueError(f"labels: {error}") from None
-    try:
-        annotations = labels.label_set(_pairs(item.annotations))
-    except ValueError as error:
-        raise ValueError(f"annotations: {error}") from None
-    times: list[datetime | None] = []
-    for name, text in (("startsAt", item.starts_at), ("endsAt", item.ends_at)):
-        try:
-            times.append(instant(text) if text else None)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
-    alert = decide.accept(label_set, annotations, times[0], times[1], item.generator_url or "", now, resolve_timeout)
+        raise ValueError(f"{what}: {error}") from None
+    alert = decide.accept(label_set, annotations, starts_at, ends_at, item.generator_url or "", now, resolve_timeout)
     return Reported(labels.identity(label_set), alert)
 
 
-def _pairs(raw: msgspec.Raw) -> Labels:
+def _label_set(raw: bytes) -> Labels:
+    """What a sender writes of a label set. Nearly all write it as it is kept: then it is as it was decoded."""
     try:
         pairs = _sets.decode(raw) or {}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(_where(error)) from None
-    return {name: value for name, value in pairs.items() if value}
+    if all(pairs.values()) and _plain_in_order(tuple(pairs)) and raw.isascii() and b"\\u" not in raw:
+        return cast("Labels", pairs)
+    return labels.label_set({name: value for name, value in pairs.items() if value})
+
+
+@functools.lru_cache(maxsize=4096)
+def _plain_in_order(names: tuple[str, ...]) -> bool:
+    """Whether these are label names whatever the syntax, and sorted."""
+    return all(name.isascii() and name.isidentifier() for name in names) and list(names) == sorted(names)
+
+
+_annotations = functools.lru_cache(maxsize=4096)(_label_set)  # alerts of one rule mostly share theirs
 
 
 def _where(error: Exception) -> str:
