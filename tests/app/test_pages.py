@@ -1,6 +1,5 @@
 """The pages: what they show, what their forms do without a script, and what is said when that does not work."""
 
-import json
 import re
 import shutil
 from collections.abc import Callable
@@ -223,37 +222,6 @@ def test_schedules_show_fourteen_days(site: Site) -> None:
     assert "Bo until Mon 09:00 New York" in page
     assert "Bo → Ana" in page.replace("  ", " ")
     assert browser.get("/schedules/nope").status_code == 404
-
-
-def test_an_alert_is_silenced_by_its_button_and_by_matchers(site: Site) -> None:
-    from quietshift.alerts.wires import alertmanager
-
-    labels = {"alertname": "DiskWillFill", "instance": "db-1", "service": "disk"}
-    body = json.dumps([{"labels": labels, "annotations": {"summary": "full soon"}}]).encode()
-    use = site.app.alerts.use
-    with site.app.db.write() as tx:
-        reports = [alertmanager.parse(item, site.now, use.config().resolve_timeout) for item in alertmanager.decode(body)]
-        use.receive(tx, reports, site.now)
-    browser = site.signed_in("ana")
-    page = browser.get("/alerts").text
-    assert "full soon" in page
-    fingerprint = re.search(r'name="fingerprint" value="(\w+)"', page)
-    assert fingerprint is not None
-    assert browser.post("/alerts/silence", data={"fingerprint": fingerprint[1], "for": "2h"}).status_code == 303
-    silenced = text_of(browser.get("/alerts?state=silenced").text)
-    assert "silenced by Ana" in silenced
-    assert 'instance="db-1"' in silenced
-    expire = re.search(r'action="(/silences/[^"]+/expire)"', browser.get("/alerts").text)
-    assert expire is not None
-    assert browser.post(expire[1]).status_code == 303
-    assert "Firing" in text_of(browser.get("/alerts").text)
-    wrong = browser.post("/alerts/silence", data={"matchers": 'env=~"("', "comment": "x", "for": "2h"})
-    assert wrong.status_code == 422
-    assert "not a regular expression" in wrong.text
-    assert browser.post("/alerts/silence", data={"matchers": 'env="dev"', "comment": "", "for": "2h"}).status_code == 422
-    assert browser.post("/alerts/silence", data={"matchers": 'env="dev"', "comment": "test", "for": "2h"}).status_code == 303
-    assert {"silence.created", "silence.expired"} <= set(site.journaled())
-    assert site.signed_in("chen", "viewer").post("/alerts/silence", data={"matchers": "a=b"}).status_code == 403
 
 
 def test_my_contact_ladder_is_kept_and_tested(site: Site) -> None:

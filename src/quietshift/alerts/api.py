@@ -224,7 +224,7 @@ def _set_silence(opened: Opened, posted: Any, actor: str, now: datetime) -> tupl
     from quietshift.alerts.usecases import set_silence
 
     with opened.db.write() as tx:
-        silence_id = set_silence(tx, posted, actor, now)
+        silence_id = set_silence(tx, posted, actor, now, notice=opened.use.silence_notice)
     return 200, wire.encode({"silenceID": silence_id})
 
 

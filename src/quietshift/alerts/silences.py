@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 import msgspec
 
 from quietshift.alerts.decide import silence_state
+from quietshift.alerts.matchers import Matcher, Matchers
 from quietshift.alerts.model import Silence, SilenceState
 from quietshift.alerts.syntax import is_name, name_rule
+
+ANY = "\x1f a value that no label has"
 
 
 def check(silence: Silence) -> None:
@@ -58,3 +62,20 @@ def listing_order(silence: Silence, now: datetime) -> tuple[int, float]:
             return 2, silence.starts_at.timestamp()
         case _:
             return 3, -silence.ends_at.timestamp()
+
+
+def notice_at(silence: Silence, notice: timedelta, now: datetime) -> datetime | None:
+    """When its owner is told that it ends; None where it is over, as short as the notice itself, or so near its end already."""
+    if not notice or silence.ends_at - silence.starts_at <= notice or silence.ends_at - notice <= now:
+        return None
+    return silence.ends_at - notice
+
+
+def names_nothing(matchers: Matchers) -> bool:
+    """Whether no condition asks for a value: whatever is reported fits, but for what is left out by name."""
+    return all(m.matches(ANY) for m in matchers)
+
+
+def of_labels(labels: Iterable[tuple[str, str]]) -> Matchers:
+    """What silences alerts with these labels, and no others of other values."""
+    return tuple(Matcher(name, value) for name, value in sorted(labels))

@@ -21,12 +21,14 @@ from quietshift.alerts.wires.alertmanager import Reported
 from quietshift.kernel import journal, outbox, timers
 from quietshift.kernel.clock import EPOCH, rfc3339
 from quietshift.kernel.db import Tx
+from quietshift.kernel.durations import format_duration
 from quietshift.kernel.errors import Invalid, NotFound
 from quietshift.kernel.timers import Timer
 
 GROUP_TIMER = "alerts.group"
 FORGET_TIMER = "alerts.forget"
 DESK_TIMER = "incidents.group"  # served by the room above
+SILENCE_ENDS = "alerts.silence_ends"  # served by paging, which knows how people are reached
 DESK = "desk/0"
 IDLE_GROUP = timedelta(seconds=30)  # an empty group is kept so long: an alert that comes back keeps its rhythm
 
@@ -41,6 +43,7 @@ class Alerting:
     external_url: str = ""
     retention: timedelta = timedelta(hours=120)
     keep_resolved: timedelta = timedelta(minutes=30)
+    silence_notice: timedelta = timedelta()  # how long before a silence ends its owner is told; 0: not at all
     routes: dict[str, Route] = field(default_factory=dict)
     router: Router = field(init=False)
     behind: bool = False  # the groups in the database are not those of the configuration in force yet
@@ -201,47 +204,72 @@ def desk_subject(receiver: str, group_key: str) -> str:
 # -- silences ------------------------------------------------------------------------------------------------------------
 
 
-def set_silence(tx: Tx, silence: Silence, actor: str, now: datetime) -> str:
+def set_silence(
+    tx: Tx, silence: Silence, actor: str, now: datetime, *, why: str = "", notice: timedelta = timedelta()
+) -> str:
     """Create a silence (no id), or change one; returns the id it has now.
 
-    A change that would rewrite history expires the old one and makes a new one. Raises Invalid, NotFound.
+    A change that would rewrite history expires the old one and makes a new one. why: of the change, where it is not the
+    silence's own comment; notice: how long before its end its owner is told, 0 for not at all. Raises Invalid, NotFound.
     """
     if silence.starts_at >= silence.ends_at:
         raise Invalid("start time must be before end time")
     if silence.ends_at < now:
         raise Invalid("end time can't be in the past")
     wanted = msgspec.structs.replace(silence, updated_at=now)
-    why = f"{silence.created_by}: {silence.comment}"
+    why = why or f"{silence.created_by}: {silence.comment}"
     if silence.id:
         old = store.silence(tx, silence.id)
         if old is None:
             raise NotFound(f"silence {silence.id} not found")
         if silences.change_in_place(old, wanted, now):
-            _save(tx, wanted, actor, "silence.changed", why, now)
+            _save(tx, wanted, actor, "silence.changed", why, now, notice)
             return silence.id
         if decide.silence_state(old, now) != SilenceState.EXPIRED:
             _save(tx, silences.expire(old, now), actor, "silence.expired", "replaced by a new one", now)
     wanted = msgspec.structs.replace(wanted, id=str(uuid.uuid4()), starts_at=max(silence.starts_at, now))
-    _save(tx, wanted, actor, "silence.created", why, now)
+    _save(tx, wanted, actor, "silence.created", why, now, notice)
     return wanted.id
 
 
-def expire_silence(tx: Tx, silence_id: str, actor: str, now: datetime) -> None:
+def extend_silence(
+    tx: Tx, silence_id: str, span: timedelta, actor: str, now: datetime, *, why: str = "", notice: timedelta = timedelta()
+) -> str:
+    """Let a silence end later by so much; one that is over begins anew. Returns the id it has now. Raises NotFound, Invalid."""
+    old = store.silence(tx, silence_id)
+    if old is None:
+        raise NotFound(f"silence {silence_id} not found")
+    try:
+        later = msgspec.structs.replace(old, ends_at=max(old.ends_at, now) + span)
+    except OverflowError:
+        raise Invalid("that is too long") from None
+    said = f"extended by {format_duration(span)}" + (f": {why}" if why else "")
+    return set_silence(tx, later, actor, now, why=said, notice=notice)
+
+
+def expire_silence(tx: Tx, silence_id: str, actor: str, now: datetime, *, why: str = "") -> None:
     """End a silence now; one that is over stays so. Raises NotFound."""
     old = store.silence(tx, silence_id)
     if old is None:
         raise NotFound(f"silence {silence_id} not found")
     if decide.silence_state(old, now) != SilenceState.EXPIRED:
-        _save(tx, silences.expire(old, now), actor, "silence.expired", "", now)
+        _save(tx, silences.expire(old, now), actor, "silence.expired", why, now)
 
 
-def _save(tx: Tx, silence: Silence, actor: str, act: str, why: str, now: datetime) -> None:
+def _save(
+    tx: Tx, silence: Silence, actor: str, act: str, why: str, now: datetime, notice: timedelta = timedelta()
+) -> None:
     try:
         if act != "silence.expired":
             silences.check(silence)
     except ValueError as error:
         raise Invalid(f"silence invalid: {error}") from None
     store.save_silence(tx, silence)
+    due = silences.notice_at(silence, notice, now)
+    if due is not None:
+        timers.schedule(tx, SILENCE_ENDS, silence.id, due, now)
+    else:
+        timers.cancel(tx, SILENCE_ENDS, silence.id)
     data = {
         "matchers": [str(m) for m in silence.matchers],
         "starts_at": rfc3339(silence.starts_at),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quietshift.alerts.commands import alerts
+from quietshift.alerts.silence_commands import for_option, make, sure_option, until_option, why_option
 from quietshift.kernel.terminal import output_option, show_json, show_table
 from quietshift.oncall.commands import instant
 
@@ -62,6 +63,18 @@ def route(labels: Labels, at: datetime | None, ops: Path | None, file: Path | No
         return
     for one in found:
         show_table((f"{file or 'alertmanager.yml'}:{one['line']}", one["route"]), _rows(one))
+
+
+@alerts.command()
+@click.argument("fingerprint")
+@for_option
+@until_option
+@why_option
+@sure_option
+@output_option
+def silence(fingerprint: str, span: str | None, until: str | None, why: str, sure: bool, output: str) -> None:
+    """Silence alerts with the labels of this one. FINGERPRINT: see `quietshift alerts list`."""
+    make({"fingerprint": fingerprint}, span, until, why, sure, output)
 
 
 def _read(ops: Path | None, file: Path | None) -> Loaded:

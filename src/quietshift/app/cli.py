@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "page": ("quietshift.paging.commands", "page", "Page somebody, to test the way."),
     "pages": ("quietshift.learning.commands", "pages", "What woke people, and what repeats."),
     "alerts": ("quietshift.app.alert_commands", "alerts", "What is reported now."),
+    "silence": ("quietshift.alerts.silence_commands", "silence", "List, add, extend, expire silences; preview one."),
     "integration": ("quietshift.alerts.integration_commands", "integration", "Keys by which other tools' events come in."),
     "catalog": ("quietshift.catalog.commands", "catalog", "Who owns what."),
     "journal": ("quietshift.app.journal_commands", "journal", "What was done, by whom, why; and the proof of it."),

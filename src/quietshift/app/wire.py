@@ -19,6 +19,7 @@ from quietshift.kernel.worker import Worker
 
 if TYPE_CHECKING:
     from quietshift.alerts.opening import AlertsRoom
+    from quietshift.alerts.usecases import Alerting
     from quietshift.kernel.listen import Listener
 
 log = logging.getLogger("quietshift.wire")
@@ -127,7 +128,8 @@ def join(settings: Settings, holder: OpsHolder, clock: Clock, db: Database, key:
         db, clock, lambda: holder.current.get(AlertsConfig), registry, settings.base_url,
         expected=lambda: holder.current.get(Heartbeats),
     )  # fmt: skip
-    _paging(registry, lambda: holder.current, settings, secret.derive(key, "ack-link"))
+    room.use.silence_notice = settings.silence_notice
+    _paging(registry, lambda: holder.current, settings, secret.derive(key, "ack-link"), room.use)
     _incidents(registry, lambda: holder.current, settings)
     if above:
         _above(registry, lambda: holder.current)
@@ -135,9 +137,10 @@ def join(settings: Settings, holder: OpsHolder, clock: Clock, db: Database, key:
     return App(settings, clock, db, holder, registry, worker, key, room)
 
 
-def _paging(registry: Registry, ops: Callable[[], Loaded], settings: Settings, link_key: bytes) -> None:
+def _paging(registry: Registry, ops: Callable[[], Loaded], settings: Settings, link_key: bytes, alerting: Alerting) -> None:
+    from quietshift.alerts.usecases import SILENCE_ENDS
     from quietshift.channels.smarthost import Smarthost
-    from quietshift.paging import heartbeat, senders, store, usecases
+    from quietshift.paging import heartbeat, senders, silence_notice, store, usecases
 
     smarthost = None
     if settings.smtp_smarthost:
@@ -149,6 +152,11 @@ def _paging(registry: Registry, ops: Callable[[], Loaded], settings: Settings, l
         registry.sender(kind)
     registry.timer(store.ESCALATE, lambda tx, timer, now: usecases.escalate(tx, timer, now, ops=ops()))
     registry.timer(usecases.FAILED, lambda tx, timer, now: usecases.failed(tx, timer, now, ops=ops()))
+    registry.sender(silence_notice.kind(smarthost, settings.smtp_from, way.host))
+    registry.timer(
+        SILENCE_ENDS,
+        lambda tx, timer, now: silence_notice.ends(tx, timer, now, ops=ops(), alerting=alerting, base_url=settings.base_url),
+    )
     registry.sender(heartbeat.kind(settings.heartbeat_url))
     registry.timer(
         heartbeat.BEAT,

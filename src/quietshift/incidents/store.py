@@ -217,6 +217,13 @@ def of_alert(tx: Tx, fingerprint: str) -> list[tuple[int, IncidentAlert]]:
     return [(row.incident_id, _alert(row)) for row in tx.execute(statement)]
 
 
+def alerts_since(tx: Tx, since: datetime) -> list[tuple[int, IncidentAlert]]:
+    """The alerts that were in an incident at some time after this instant, each with the incident."""
+    t = incident_alerts.c
+    statement = select(incident_alerts).where(t.ended_at.is_(None) | (t.ended_at >= since)).order_by(t.incident_id.desc())
+    return [(row.incident_id, _alert(row)) for row in tx.execute(statement)]
+
+
 def put_alerts(tx: Tx, incident_id: int, members: Sequence[IncidentAlert]) -> None:
     """Add alerts to the incident, or change those that are in it."""
     rows = [

@@ -124,6 +124,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "reopen_within", parse_duration, "30m", "A group that fires again within this time reopens its incident.", "duration"
     ),
+    Setting(
+        "silence_notice", parse_duration, "15m",
+        "How long before a silence ends its owner is told, by mail or else by the first of their contacts; 0s: not at all. A "
+        "silence that is no longer than this has no notice.", "duration",
+    ),
     Setting("ack_link_ttl", _positive, "1d", "How long an acknowledge link is good.", "duration"),
     Setting(
         "heartbeat_url", _url, "",
@@ -159,6 +164,7 @@ class Settings:
     smtp_password: str
     smtp_tls: Literal["starttls", "tls", "none"]
     reopen_within: timedelta
+    silence_notice: timedelta
     ack_link_ttl: timedelta
     heartbeat_url: str
     heartbeat_interval: timedelta

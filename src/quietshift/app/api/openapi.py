@@ -15,6 +15,7 @@ PREFIX = "/api/v1"
 TAGS = [
     {"name": "incidents", "description": "What we do about it: lifecycle, timeline, pages, runbook steps."},
     {"name": "alerts", "description": "Why an alert is where it is."},
+    {"name": "silences", "description": "What is not told of, why and until when; Alertmanager's API v2 has them too."},
     {"name": "on call", "description": "Who is on shift, now and later."},
     {"name": "people", "description": "How people are reached, and test pages."},
     {"name": "learning", "description": "What repeats."},

@@ -239,7 +239,9 @@
     if (keysOn && !keysOn.checked) return;
     if (e.key === "j" || e.key === "k") { e.preventDefault(); move(e.key === "j" ? 1 : -1); return; }
     if (e.key === "?") { e.preventDefault(); open("keys"); return; }
-    const target = all("[data-key]").find((b) => b.dataset.key === e.key && visible(b) && !b.disabled);
+    const row = document.activeElement && document.activeElement.closest("[data-row]");   // a row's own button before the page's
+    const meant = (b) => b.dataset.key === e.key && visible(b) && !b.disabled;
+    const target = (row && all("[data-key]", row).find(meant)) || all("[data-key]").find(meant);
     if (target) { e.preventDefault(); press(target); } else if (e.key === "/" && palette) { e.preventDefault(); open("commands"); }
   });
 

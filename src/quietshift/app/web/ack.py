@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from quietshift.app.api.security import AppDep
 from quietshift.app.web import incident_views as views
 from quietshift.app.web.frame import Frame
-from quietshift.app.web.names import actor, owner_zone, person, zone_of
+from quietshift.app.web.names import actor, owner_zone, person
 from quietshift.app.web.visitor import FormWord, FrameDep
 from quietshift.app.wire import App
 from quietshift.catalog.model import Catalog
@@ -20,6 +20,7 @@ from quietshift.incidents import store, usecases
 from quietshift.incidents.model import Incident, as_json
 from quietshift.kernel.db import Tx
 from quietshift.kernel.errors import Forbidden, IllegalTransition
+from quietshift.oncall.people import zone_of
 from quietshift.paging import links
 from quietshift.paging import store as paging
 from quietshift.paging.links import AckLink, Expired

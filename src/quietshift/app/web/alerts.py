@@ -1,47 +1,40 @@
-"""Alerts and silences; and the ladders of why somebody, or nobody, was paged."""
+"""Alerts; and the ladders of why somebody, or nobody, was paged."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from quietshift.alerts import queries, usecases
+from quietshift.alerts import queries
 from quietshift.alerts import store as alerts_store
 from quietshift.alerts import why as decisions
 from quietshift.alerts.decide import silence_state
 from quietshift.alerts.ladder import Hop, Ladder
-from quietshift.alerts.matchers import Matcher, Matchers, filter_matches, parse_matchers
+from quietshift.alerts.matchers import Matcher, filter_matches, parse_matchers, read_matchers
 from quietshift.alerts.model import Silence, SilenceState
-from quietshift.alerts.silences import listing_order
 from quietshift.app.api.security import AppDep
-from quietshift.app.web.frame import Frame
-from quietshift.app.web.incidents import Acting, Ref
+from quietshift.app.web import silences as silences_page
+from quietshift.app.web.incidents import Ref
 from quietshift.app.web.names import owner_name, person
-from quietshift.app.web.visitor import FormText, FormWord, FrameDep, QueryText, Visitor
-from quietshift.app.wire import App
+from quietshift.app.web.visitor import FrameDep, QueryText, Visitor
 from quietshift.catalog.model import Catalog
 from quietshift.incidents import store as incidents
 from quietshift.incidents import why as ladders
 from quietshift.incidents.model import parse_ref
-from quietshift.kernel.auth import Principal
 from quietshift.kernel.clock import parse_rfc3339
 from quietshift.kernel.db import Tx
-from quietshift.kernel.durations import format_duration, parse_duration
-from quietshift.kernel.errors import Invalid, NotFound
 from quietshift.kernel.ops import Loaded
 
 router = APIRouter(include_in_schema=False)
 SHOWN = 300
-LONGEST = timedelta(days=30)
 STATES = ("active", "silenced", "inhibited")
-FormSpan = Annotated[str, Form(alias="for", max_length=20)]
 
 
 # -- alerts --------------------------------------------------------------------------------------------------------------
@@ -51,13 +44,6 @@ FormSpan = Annotated[str, Form(alias="for", max_length=20)]
 def alerts_page(
     request: Request, app: AppDep, frame: FrameDep, who: Visitor, q: QueryText = "", state: QueryText = ""
 ) -> Response:
-    return _show(request, app, frame, who, q=q, state=state)
-
-
-def _show(
-    request: Request, app: App, frame: Frame, who: Principal, *, q: str = "", state: str = "",
-    form: dict[str, Any] | None = None, status: int = 200,
-) -> Response:  # fmt: skip
     ops, now = app.ops.current, app.clock.now()
     with app.db.read() as tx:
         silences = {s.id: s for s in alerts_store.all_silences(tx, ending_after=now)}
@@ -67,17 +53,15 @@ def _show(
         chosen = [(alert, s) for alert, s in found if not state or s == state]
         chosen.sort(key=lambda pair: (STATES.index(pair[1]), pair[0]["startsAt"]))
         shown = [_alert(tx, ops, alert, s, silences, now) for alert, s in chosen[:SHOWN]]
-    query = f"&q={q}" if q else ""
+    query = f"&{urlencode({'q': q})}" if q else ""
     filters = [{"label": "All", "href": f"/alerts?{query.lstrip('&')}", "current": not state, "number": len(found)}] + [
         {"label": label, "href": f"/alerts?state={name}{query}", "current": state == name, "number": numbers[name]}
         for name, label in zip(STATES, ("Firing", "Silenced", "Inhibited"), strict=True)
     ]
-    listed = sorted(silences.values(), key=lambda s: listing_order(s, now))
     return frame.page(
-        request, "alerts.html", status, topics=["alerts", "silences"], now=now, filters=filters, q=q, alerts=shown,
-        silences=[_silence(ops, silence, now) for silence in listed], can_silence=who.allows("respond"),
-        form=form or {"matchers": "", "comment": "", "for": "2h", "errors": {}},
-    )  # fmt: skip
+        request, "alerts.html", topics=["alerts", "silences"], now=now, filters=filters, q=q, alerts=shown,
+        silences=sum(silence_state(s, now) is SilenceState.ACTIVE for s in silences.values()), can_silence=who.allows("respond"),
+    )
 
 
 def _state(alert: dict[str, Any]) -> str:
@@ -92,7 +76,7 @@ def _matches(alert: dict[str, Any], q: str) -> bool:
     labels: dict[str, str] = alert["labels"]
     if "=" in q or "!~" in q:
         try:
-            return filter_matches(parse_matchers(q), labels)
+            return filter_matches(read_matchers(q).matchers, labels)
         except ValueError:
             return False
     text = " ".join([*labels.values(), alert["annotations"].get("summary", "")]).casefold()
@@ -114,6 +98,7 @@ def _alert(
         "summary": alert["annotations"].get("summary", ""), "severity": labels.get("severity", ""), "state": state,
         "reason": "; ".join(reasons), "labels": sorted(labels.items()), "starts_at": parse_rfc3339(alert["startsAt"]),
         "service": labels.get("service", ""), "why": f"/why?{_query(labels, now)}",
+        "silence": silences_page.address(fingerprint=alert["fingerprint"]),
         "owner": owner_name(ops, str(component.owner)) if component and component.owner else "",
         "incident": {"id": incident.ref, "href": f"/incidents/{incident.ref}"} if incident else None,
     }  # fmt: skip
@@ -126,81 +111,6 @@ def _query(labels: dict[str, str], now: datetime) -> str:
 
 def _reason(ops: Loaded, silence: Silence) -> str:
     return f"silenced by {person(ops, silence.created_by)['name']}: {silence.comment}"
-
-
-def _silence(ops: Loaded, silence: Silence, now: datetime) -> dict[str, Any]:
-    return {
-        "id": silence.id, "matchers": [str(m) for m in silence.matchers], "by": person(ops, silence.created_by)["name"],
-        "comment": silence.comment, "starts_at": silence.starts_at, "ends_at": silence.ends_at,
-        "pending": silence_state(silence, now) is SilenceState.PENDING,
-    }  # fmt: skip
-
-
-# -- silences ------------------------------------------------------------------------------------------------------------
-
-
-@router.post("/alerts/silence")
-def silence(
-    request: Request, app: AppDep, frame: FrameDep, who: Acting, fingerprint: FormWord = "", matchers: FormText = "",
-    comment: FormWord = "", span: FormSpan = "2h",
-) -> Response:  # fmt: skip
-    now = app.clock.now()
-    errors: dict[str, str] = {}
-    wanted: Matchers = ()
-    try:
-        wanted = _of_alert(app, fingerprint, now) if fingerprint else _typed(matchers)
-    except ValueError as error:
-        errors["matchers"] = str(error)
-    if not fingerprint and not comment.strip():
-        errors["comment"] = "Say why: whoever wonders why nobody was paged reads it."
-    comment = comment.strip() or "silenced on the page of alerts"
-    if not errors:
-        try:
-            made = Silence("", wanted, now, now + _span(span), who.user or who.actor, comment, now)
-            with app.db.write() as tx:
-                usecases.set_silence(tx, made, who.actor, now)
-        except Invalid as error:
-            errors["matchers"] = str(error)
-    if errors:
-        form = {"matchers": matchers, "comment": comment if matchers else "", "for": span, "errors": errors}
-        return _show(request, app, frame, who, form=form, status=422)
-    return frame.redirect("/alerts", f"Silenced for {span}.")
-
-
-def _typed(lines: str) -> Matchers:
-    """Matchers, one a line. Raises ValueError naming what is none."""
-    found: list[Matcher] = []
-    for line in filter(None, map(str.strip, lines.splitlines())):
-        found += parse_matchers(line)
-    if not found:
-        raise ValueError("write at least one matcher")
-    return tuple(sorted(found))
-
-
-def _of_alert(app: App, fingerprint: str, now: datetime) -> Matchers:
-    with app.db.read() as tx:
-        known = queries.alerts(app.alerts.use, tx, queries.Wanted(), now)
-    labels = next((alert["labels"] for alert in known if alert["fingerprint"] == fingerprint), None)
-    if labels is None:
-        raise NotFound("this alert is over: there is nothing to silence")
-    return tuple(sorted(Matcher(name, value) for name, value in labels.items()))
-
-
-def _span(text: str) -> timedelta:
-    try:
-        found = parse_duration(text)
-    except ValueError as error:
-        raise Invalid(str(error)) from None
-    if not timedelta() < found <= LONGEST:
-        raise Invalid(f"a silence from this page lasts {format_duration(LONGEST)} at most")
-    return found
-
-
-@router.post("/silences/{silence_id}/expire")
-def expire(app: AppDep, frame: FrameDep, who: Acting, silence_id: Ref) -> Response:
-    with app.db.write() as tx:
-        usecases.expire_silence(tx, silence_id, who.actor, app.clock.now())
-    return frame.redirect("/alerts", "The silence has ended.")
 
 
 # -- why -----------------------------------------------------------------------------------------------------------------
@@ -221,13 +131,14 @@ def why_incident(request: Request, app: AppDep, frame: FrameDep, who: Visitor, r
 
 
 @router.get("/alerts/{fingerprint}")
-def why_alert(request: Request, app: AppDep, frame: FrameDep, _who: Visitor, fingerprint: Ref) -> Response:
+def why_alert(request: Request, app: AppDep, frame: FrameDep, who: Visitor, fingerprint: Ref) -> Response:
     with app.db.read() as tx:
         found = decisions.explain(app.alerts.use, tx, fingerprint, app.clock.now())
     return frame.page(
         request, "why.html", topics=["alerts", "silences"], question="What was decided about this alert?", search=None,
         about={"text": found.alert.name or "alert without a name", "href": f"/alerts?{urlencode({'q': found.alert.name})}"},
         asked=False, ladders=[asdict(way.ladder) for way in found.ways],
+        silence=silences_page.address(fingerprint=fingerprint) if who.allows("respond") and not found.over else "",
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ NAV = (
     {"href": "/incidents", "label": "Incidents"},
     {"href": "/schedules", "label": "Schedules"},
     {"href": "/alerts", "label": "Alerts"},
+    {"href": "/silences", "label": "Silences"},
     {"href": "/pages", "label": "Pages"},
     {"href": "/journal", "label": "Journal"},
 )

@@ -9,9 +9,8 @@ from quietshift.catalog.model import Catalog, Group
 from quietshift.kernel.auth import Principal
 from quietshift.kernel.ops import Loaded
 from quietshift.oncall.model import Oncall
+from quietshift.oncall.people import UTC_ZONE, zone_of
 
-ZONE_ANNOTATION = "quietshift.dev/time-zone"  # of a User: the zone in which they read times
-UTC_ZONE = ZoneInfo("UTC")
 Person = dict[str, str]
 
 
@@ -41,23 +40,6 @@ def known_name(ops: Loaded, ref: str) -> str:
 def person(ops: Loaded, user: str) -> dict[str, str]:
     """A Person as templates know it."""
     return {"user": user, "name": display_name(ops, user)}
-
-
-def zone_of(user: str | None, ops: Loaded) -> ZoneInfo:
-    """The zone in which somebody reads times: their annotation in the catalog, else that of the first schedule they are in."""
-    found = ops.get(Catalog).user(user) if user else None
-    if found is None:
-        return UTC_ZONE
-    try:
-        written = found.annotations.get(ZONE_ANNOTATION)
-        if written:
-            return ZoneInfo(written)
-    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError, a path that is no zone a ValueError
-        return UTC_ZONE
-    for schedule in sorted(ops.get(Oncall).schedules.values(), key=lambda s: s.name):
-        if any(found.id in layer.users for layer in schedule.layers):
-            return schedule.zone
-    return UTC_ZONE
 
 
 def actor(ops: Loaded, text: str) -> Person:

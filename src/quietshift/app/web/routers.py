@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from quietshift.app.web import ack, alerts, doors, home, incidents, live, me
+from quietshift.app.web import ack, alerts, doors, home, incidents, live, me, silences
 
 pages = APIRouter()
-for page in (home, incidents, alerts, me, ack, doors, live):
+for page in (home, incidents, alerts, silences, me, ack, doors, live):
     pages.include_router(page.router)
