@@ -14,9 +14,11 @@ from quietshift.alerts.intervals import Interval
 from quietshift.alerts.labels import Labels
 from quietshift.alerts.matchers import Matchers
 
-
 # The `*_configs` that are delivered; each has a file in `integrations`, and an outbox kind `notify.NAME`.
-NOTIFIED_KINDS = ("webhook", "email")
+NOTIFIED_KINDS = (
+    "webhook", "email", "slack", "pagerduty", "opsgenie", "pushover", "telegram", "discord", "msteams", "msteamsv2", "sns",
+    "victorops", "webex", "wechat", "rocketchat", "mattermost", "incidentio",
+)  # fmt: skip
 
 
 class Alert(msgspec.Struct, frozen=True, gc=False):

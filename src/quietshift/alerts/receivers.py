@@ -14,14 +14,7 @@ from quietshift.alerts.integrations.kinds import kind
 from quietshift.alerts.model import NOTIFIED_KINDS, Integration, Receiver
 from quietshift.kernel.config import Node
 
-NOT_YET_KINDS = tuple(
-    f"{name}_configs"
-    for name in (
-        "slack", "pagerduty", "opsgenie", "pushover", "telegram", "discord", "msteams", "msteamsv2", "sns", "victorops", "webex",
-        "wechat", "rocketchat", "mattermost", "incidentio", "jira",
-    )
-    if name not in NOTIFIED_KINDS
-)
+NOT_YET_KINDS = ("jira_configs",)
 
 
 @dataclass(frozen=True)

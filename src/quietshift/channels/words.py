@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from quietshift.channels.parse import mask
 from quietshift.kernel.redact import redact_text
 
@@ -16,3 +19,8 @@ def answer_text(text: str | bytes, url: str = "") -> str:
         text = text.replace(url, mask(url))
     line = "".join(c if c.isprintable() else " " for c in text)
     return redact_text(" ".join(line.split()))[:KEPT]
+
+
+def filled(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is empty: false, zero, no text, no members."""
+    return {name: value for name, value in values.items() if value}

@@ -10,6 +10,8 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from quietshift.channels.http import cleaned
 
 if TYPE_CHECKING:
@@ -49,9 +51,9 @@ class Saying:
         return self._follow("html", template, otherwise)
 
     def all(self, value: object) -> Any:
-        """A JSON value, each text in it (keys too) followed."""
+        """A JSON value, each text in it (keys too) followed; one that turns into JSON itself is that, `3` a number."""
         if isinstance(value, str):
-            return self.text(value, value)
+            return _structured(self.text(value, value))
         if isinstance(value, Mapping):
             return {self.text(str(name), str(name)): self.all(each) for name, each in value.items()}
         if isinstance(value, list | tuple):
@@ -90,6 +92,17 @@ class Saying:
             lines += [f"  {name}: {value}" for name, value in alert["annotations"].items()]
         left = len(self.body["alerts"]) - SHOWN
         return "\n".join(lines + ([f"and {left} more"] if left > 0 else []))
+
+
+def _structured(text: str) -> Any:
+    """What Alertmanager makes of a rendered text in such a place, by YAML; here by JSON, which cannot surprise."""
+    if text.strip() in ("", "~"):
+        return None
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text
+    return text if isinstance(found, str) else found
 
 
 @cache
