@@ -9,7 +9,7 @@ import pytest
 
 from quietshift.alerts import syntax
 from quietshift.alerts.syntax import Syntax
-from quietshift.app.alertmanager import FLAGS, choose_syntax, parse_flags, usage
+from quietshift.app.alertmanager import FLAGS, choose_syntax, main, parse_flags, usage
 from quietshift.kernel.errors import Invalid
 from tests.support.needs import program
 
@@ -78,6 +78,27 @@ def test_every_flag_of_debians_alertmanager_is_known():
     theirs = set(re.findall(r"^ {2,6}(?:-h, +)?--(?:\[no-\])?([a-z.-]+)", done.stdout + done.stderr, re.MULTILINE))
     assert "config.file" in theirs
     assert theirs - {"help-long", "help-man"} <= set(FLAGS)
+
+
+NEWER = {  # than Debian's 0.25: of Alertmanager's cmd/alertmanager/main.go up to 0.31
+    "alerts.per-alertname-limit", "auto-gomemlimit.ratio", "cluster.label", "dispatch.maintenance-interval",
+    "dispatch.start-delay", "enable-feature", "silences.max-silence-size-bytes", "silences.max-silences",
+}  # fmt: skip
+
+
+def test_flags_of_later_versions_are_known():
+    assert set(FLAGS) >= NEWER
+
+
+def test_addresses_may_be_repeated():
+    flags = parse_flags(["--web.listen-address=127.0.0.1:1", "--web.listen-address", ":2"])
+    assert flags.addresses == ["127.0.0.1:1", ":2"]
+
+
+@pytest.mark.parametrize("flag", ["--web.config.file=tls.yml", "--web.systemd-socket"])
+def test_what_would_protect_or_bind_and_is_not_there_is_refused_by_name(flag):
+    with pytest.raises(Invalid, match=f"{flag.partition('=')[0]} is not supported: "):
+        main([flag])
 
 
 def test_help_names_every_flag():

@@ -7,11 +7,13 @@ the socket listens.
 from __future__ import annotations
 
 import gc
+import json
+import logging
 import re
 import secrets
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +22,8 @@ from urllib.parse import urlsplit
 from quietshift.kernel.errors import Invalid, Problems
 
 if TYPE_CHECKING:
+    import socket
+
     from quietshift.app.server import Receive, Scope, Send
     from quietshift.app.wire import App
     from quietshift.kernel.listen import Listener
@@ -33,18 +37,23 @@ FLAGS: dict[str, tuple[bool, str, str]] = {
     "data.retention": (True, "120h", "How long decisions, notifications and expired silences are kept."),
     "data.maintenance-interval": (True, "15m", "(accepted)"),
     "alerts.gc-interval": (True, "30m", "How long an alert is kept after it is over."),
-    "web.listen-address": (True, ":9093", "Where to listen."),
+    "alerts.per-alertname-limit": (True, "0", "(accepted)"),
+    "silences.max-silences": (True, "0", "(accepted)"),
+    "silences.max-silence-size-bytes": (True, "0", "(accepted)"),
+    "dispatch.maintenance-interval": (True, "30s", "(accepted)"),
+    "dispatch.start-delay": (True, "0s", "(accepted: groups and what was sent of them outlive a restart)"),
+    "web.listen-address": (True, ":9093", "Where to listen (may be repeated)."),
     "web.external-url": (True, "", "The address under which it is reached; its path prefixes all routes."),
     "web.route-prefix": (True, "", "Prefix of all routes. Default: the path of --web.external-url."),
-    "web.config.file": (True, "", "(refused: TLS and passwords are not supported yet)"),
-    "web.systemd-socket": (False, "", "(refused: not supported)"),
+    "web.config.file": (True, "", "(refused: put a proxy that has TLS and passwords before it)"),
+    "web.systemd-socket": (False, "", "(refused: it opens --web.listen-address itself)"),
     "web.get-concurrency": (True, "0", "(accepted)"),
     "web.timeout": (True, "0", "(accepted)"),
     "web.ui-path": (True, "", "(accepted)"),
     "template.default": (True, "", "(accepted)"),
-    "cluster.listen-address": (True, "0.0.0.0:9094", "Our name among the members; empty: no cluster. Members share PostgreSQL."),
-    "cluster.peer": (True, "", "The members (may be repeated)."),
-    "cluster.advertise-address": (True, "", "(accepted)"),
+    "cluster.listen-address": (True, "0.0.0.0:9094", "Our address among the members; nothing listens there. Empty: no cluster."),
+    "cluster.peer": (True, "", "The members, ourselves or not (may be repeated). They share a schema of PostgreSQL."),
+    "cluster.advertise-address": (True, "", "Our address among the members, where it is not the one above."),
     "cluster.peer-timeout": (True, "15s", "(accepted)"),
     "cluster.gossip-interval": (True, "200ms", "(accepted)"),
     "cluster.pushpull-interval": (True, "1m", "(accepted)"),
@@ -55,9 +64,10 @@ FLAGS: dict[str, tuple[bool, str, str]] = {
     "cluster.reconnect-interval": (True, "10s", "(accepted)"),
     "cluster.reconnect-timeout": (True, "6h", "(accepted)"),
     "cluster.tls-config": (True, "", "(accepted)"),
-    "cluster.label": (True, "", "(accepted)"),
+    "cluster.label": (True, "", "Keeps clusters of one database apart whose addresses are the same."),
     "cluster.allow-insecure-public-advertise-address-discovery": (False, "", "(accepted)"),
     "enable-feature": (True, "", "classic-mode or utf8-strict-mode: one syntax of matchers. Other features: (accepted)."),
+    "auto-gomemlimit.ratio": (True, "0.9", "(accepted)"),
     "log.level": (True, "info", "debug, info, warn or error."),
     "log.format": (True, "logfmt", "logfmt or json."),
     "version": (False, "", "Print the version."),
@@ -72,10 +82,12 @@ REFUSED = ("web.config.file", "web.systemd-socket")
 
 @dataclass
 class Flags:
-    """The command line, read. values: by flag, the last one given; peers: every --cluster.peer."""
+    """The command line, read. values: by flag, the last one given; peers: every --cluster.peer; addresses: every
+    --web.listen-address."""
 
     values: dict[str, str] = field(default_factory=dict)
     peers: list[str] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> str:
         return self.values.get(name, FLAGS[name][1])
@@ -133,8 +145,10 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
             value = rest.pop(0)
         if name == "cluster.peer":
             flags.peers.append(value)
-        else:
-            flags.values[name] = value
+            continue
+        if name == "web.listen-address":
+            flags.addresses.append(value)
+        flags.values[name] = value
     return flags
 
 
@@ -149,7 +163,6 @@ def usage() -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the server until it is told to end. Raises QuietshiftError for what it cannot start with."""
-    gc.disable()  # what is imported stays: to look through it for garbage would be a tenth of the start's CPU time
     flags = parse_flags(arguments)
     if flags.on("help"):
         sys.stdout.write(usage())
@@ -161,7 +174,8 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     for name in REFUSED:
         if flags.values.get(name) not in (None, "", "false"):
-            raise Invalid(f"--{name} is not supported yet")
+            raise Invalid(f"--{name} is not supported: {FLAGS[name][2][len('(refused: '):-1]}")
+    gc.disable()  # what is imported stays: to look through it for garbage would be a tenth of the start's CPU time
     level = {"warn": "warning"}.get(flags["log.level"], flags["log.level"])
     settings = _settings(flags, level)
     choose_syntax(flags["enable-feature"])
@@ -174,8 +188,11 @@ def main(arguments: Sequence[str]) -> int:
     from quietshift.kernel.ops import OpsHolder
 
     logs.set_up(settings.log_level, settings.log_format)
+    idle = [f"--{n}" for n, value in flags.values.items() if FLAGS[n][2].startswith("(accepted") and value != FLAGS[n][1]]
+    if idle:
+        logging.getLogger("quietshift.alertmanager").info("taken, and without effect here: %s", ", ".join(idle))
     retention, keep_resolved = flags.span("data.retention"), flags.span("alerts.gc-interval")
-    sock = edge.listen(settings)
+    socks = [_bind(settings, address) for address in flags.addresses or [settings.listen]]
     config_file = Path(flags["config.file"])
     holder = OpsHolder(lambda: _load(config_file))
     clock = SystemClock()
@@ -188,8 +205,9 @@ def main(arguments: Sequence[str]) -> int:
 
     cluster = Cluster(name, address, members) if flags["cluster.listen-address"] else None
     api = AlertsApi(lambda: holder.current.get(AlertsConfig), clock, cluster=cluster)
+    where = ", ".join(flags.addresses or [settings.listen])
     edge.announce(
-        f"quietshift alertmanager: listening on {settings.listen}. The door is OPEN, as Alertmanager's is: whoever reaches this "
+        f"quietshift alertmanager: listening on {where}. The door is OPEN, as Alertmanager's is: whoever reaches this "
         "address can send alerts and silence them. `quietshift serve` wants tokens beyond loopback."
     )
 
@@ -211,8 +229,20 @@ def main(arguments: Sequence[str]) -> int:
         settings, holder, api, open_app, prefix=f"/{prefix.strip('/')}", eager=False,
         web=_elsewhere,
     )
-    edge.run(server, sock)
+    edge.run(server, *socks)
     return 0
+
+
+def _bind(settings: Settings, address: str) -> socket.socket:
+    """The listening socket; without a host, for IPv6 and IPv4 as Go has it. Raises Invalid."""
+    from quietshift.app.server import listen
+
+    if address.startswith(":"):
+        try:
+            return listen(replace(settings, listen=f"[::]{address}"))
+        except Invalid:  # taken, which is told below, or a machine without IPv6
+            return listen(replace(settings, listen=f"0.0.0.0{address}"))
+    return listen(replace(settings, listen=address))
 
 
 def choose_syntax(features: str) -> None:
@@ -237,7 +267,7 @@ def _settings(flags: Flags, level: str) -> Settings:
     environ = {k: v for k, v in os.environ.items() if k not in ("QUIETSHIFT_OPS", "QUIETSHIFT_LISTEN", "QUIETSHIFT_INTAKE")}
     directory = Path(flags["storage.path"])
     given: dict[str, str | None] = {
-        "listen": flags["web.listen-address"],
+        "listen": flags.addresses[0] if flags.addresses else flags["web.listen-address"],
         "external_url": flags["web.external-url"] or None,
         "intake": "open",
         "log_level": level,
@@ -258,8 +288,6 @@ def _is_postgres(url: str) -> bool:
 
 def clustered(settings: Settings, flags: Flags) -> Settings:
     """With the schema that the members of our cluster share."""
-    from dataclasses import replace
-
     url = "postgresql:" + settings.db.partition(":")[2]
     if flags["cluster.listen-address"]:
         from quietshift.app.clusters import url_of
@@ -291,5 +319,9 @@ async def _elsewhere(scope: Scope, _receive: Receive, send: Send) -> None:
     """There is no web interface here: it needs people, and `quietshift serve` knows them."""
     from quietshift.app.server import answer
 
+    if scope["path"].startswith("/api/v1/"):  # as Alertmanager since 0.27
+        gone = "this version of the API is gone: use /api/v2/ (prometheus.yml: alerting, alertmanagers, api_version: v2)"
+        await answer(send, 410, json.dumps({"status": "deprecated", "error": gone}).encode(), "application/json")
+        return
     detail = "the API is at /api/v2/; the web interface comes with `quietshift serve`"
     await answer(send, 404, {"title": "Not found", "status": 404, "detail": f"there is no {scope['path']}: {detail}"})

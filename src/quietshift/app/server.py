@@ -269,7 +269,7 @@ def listen(settings: Settings) -> socket.socket:
     return sock
 
 
-def run(server: Server, sock: socket.socket) -> None:
+def run(server: Server, *socks: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP reloads. Raises what kept the server from opening."""
     config = uvicorn.Config(
         server, http=BoundedHttp, log_config=None, access_log=False, server_header=False, date_header=True, lifespan="on",
@@ -300,7 +300,7 @@ def run(server: Server, sock: socket.socket) -> None:
         loop.add_signal_handler(signal.SIGHUP, _reload_in_thread, server)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, edge.handle_exit, number, None)
-        await edge.serve(sockets=[sock])
+        await edge.serve(sockets=list(socks))
 
     try:
         if config.loop == "auto" and config.get_loop_factory() is not None:
