@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from quietshift.kernel import timers
-from quietshift.paging import links, usecases
+from quietshift.paging import bundle_store, links, store, usecases
+from quietshift.paging.store import Rung
 from tests.support.web import EXAMPLE, Site
 
 
@@ -181,6 +182,68 @@ def test_a_webhook_acknowledges_by_a_plain_post(site: Site) -> None:
     program.headers["Accept"] = "*/*"
     answer = program.post(link(site, incident))
     assert (answer.status_code, answer.json()["state"]) == (200, "acknowledged")
+
+
+def bundle_link(site: Site, number: int) -> tuple[str, list[str]]:
+    """The link of a message that told of so many incidents, and their names."""
+    incidents = [site.alert(f"Full{i}") for i in range(number)]
+    with site.app.db.write() as tx:
+        pages = [store.pages(tx, int(one.removeprefix("INC-")))[0] for one in incidents]
+        bundle = bundle_store.Bundle("01bundle", "bo", "payments", "mailto:b***@example.org", site.now, number)
+        bundle_store.add(tx, bundle, [Rung(page.id, 0, "mailto:bo@example.org", site.now) for page in pages])
+    ttl = site.app.settings.ack_link_ttl
+    return links.PATH + links.make(site.app.key_for("ack-link"), None, "bo", "01bundle", site.now, ttl), incidents
+
+
+def test_the_link_of_a_bundle_shows_what_is_left_and_acknowledges_all_of_it(site: Site) -> None:
+    path, incidents = bundle_link(site, 60)
+    site.signed_in().post(f"/incidents/{incidents[7]}/acknowledge")
+    seen = text_of(site.browser().get(path).text)
+    assert "59 of 60 incidents have nobody" in seen
+    assert "and 9 more" in seen
+    assert state(site, incidents[0]) == "triggered"
+    button = re.search(r'action="(/p/[^"]+/acknowledge)"', site.browser().get(path).text)
+    assert button is not None
+    assert site.browser().post(button[1]).headers["location"] == path
+    assert "They are being given to you, Bo" in text_of(site.browser().get(path).text)
+    while timers.run_due(site.app.db, site.app.registry.timers, site.now):
+        pass
+    assert "Somebody has each of these 60 incidents" in text_of(site.browser().get(path).text)
+    found = [site.program().get(f"/api/v1/incidents/{one}").json() for one in incidents]
+    assert [one["acknowledged_by"] for one in found].count("link:bo") == 59
+    assert found[7]["acknowledged_by"] == "user:ana"
+    assert site.journaled().count("incident.acknowledged") == 60
+    assert site.journaled().count("page.bundle_acknowledged") == 1
+
+
+def test_a_webhook_acknowledges_a_bundle_by_a_plain_post(site: Site) -> None:
+    path, incidents = bundle_link(site, 3)
+    program = site.browser(headers={})
+    program.headers["Accept"] = "*/*"
+    told = {"bundle": "01bundle", "policy": "payments", "count": 3, "left": 3, "acknowledging": True}
+    assert program.post(path).json() == told
+    assert program.post(path).json() == told  # a second press changes nothing
+    while timers.run_due(site.app.db, site.app.registry.timers, site.now):
+        pass
+    assert [state(site, one) for one in incidents] == ["acknowledged"] * 3
+    assert program.post(path).json() == told | {"left": 0, "acknowledging": False}
+    assert program.post(f"{path}/escalate").status_code == 400
+
+
+def test_many_incidents_are_listed_by_page_and_told_by_policy_and_alert(site: Site) -> None:
+    for number in range(58):
+        site.alert("DiskFull", service=f"n{number}")
+    loud, quiet = site.alert("Loud", service="x", receiver="web"), site.alert("Quiet", service="y", severity="info")
+    on = site.signed_in()
+    first = text_of(on.get("/incidents").text)
+    assert "58 × DiskFull policy payments" in first
+    assert "1 to 50 of 60, the loudest first" in first
+    assert loud in first
+    assert quiet not in first
+    assert quiet in text_of(on.get("/incidents?page=2").text)
+    narrowed = text_of(on.get("/incidents?policy=web").text)
+    assert loud in narrowed
+    assert "DiskFull" not in narrowed
 
 
 def test_the_link_says_when_it_is_over(site: Site) -> None:

@@ -17,7 +17,7 @@ from quietshift.kernel.errors import Problems
 from quietshift.kernel.ops import Loaded
 from quietshift.kernel.schema import metadata
 from quietshift.oncall.config import load as load_oncall
-from quietshift.paging import senders, store, usecases
+from quietshift.paging import bundles, senders, store, usecases
 from quietshift.paging.config import load as load_paging
 from quietshift.paging.model import IncidentFacts
 
@@ -124,6 +124,7 @@ class Room:
         return {
             usecases.ESCALATE: partial(usecases.escalate, ops=self.ops),
             usecases.FAILED: partial(usecases.failed, ops=self.ops),
+            bundles.WINDOW: partial(bundles.window_ended, ops=self.ops),
         }
 
     # -- time

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from quietshift.kernel import journal, outbox, timers
+from quietshift.kernel import journal, outbox
 from quietshift.kernel.errors import Conflict, Invalid, NotFound
 from quietshift.paging import store, usecases
 from quietshift.paging.model import EscalationState, PageState, Stage
@@ -459,14 +459,3 @@ def test_no_address_stays_in_the_database_once_it_is_over(room):
             for row in tx.execute(select(table)):
                 assert "hush-hush" not in str(tuple(row)), table.name
                 assert "ana.secret" not in str(tuple(row)), table.name
-
-
-def test_a_storm_of_incidents_is_called_within_one_turn(room):
-    two_steps(room)
-    with room.db.write() as tx:
-        for number in range(2000, 2050):
-            usecases.start(tx, room.facts(number), "storage", room.now, ops=room.ops)
-    outbox.run_due(room.db, room.kinds, room.now)
-    assert len(room.phone.posts("/ana")) == 50
-    with room.db.read() as tx:
-        assert timers.next_due(tx) == room.now + timedelta(minutes=5)

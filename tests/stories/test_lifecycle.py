@@ -33,7 +33,7 @@ def test_the_same_group_does_not_open_two_and_a_new_alert_joins(paged: World) ->
 
 
 def test_another_group_is_another_incident(paged: World) -> None:
-    paged.alert("DiskFull", service="gitaly").expect_page("ana")
+    paged.alert("DiskFull", service="gitaly").expect_page("ana", within="30s")
     assert [one.alertname for one in paged.incidents] == ["GitErrorBudgetBurn", "DiskFull"]
 
 

@@ -42,7 +42,8 @@ class Received:
     body: dict[str, Any]
 
     def __str__(self) -> str:
-        return f"{self.user} at {self.at:%d %H:%M:%S} (attempt {self.body['attempt']}, {self.body['incident']['id']})"
+        of = self.body["incident"]["id"] if self.body["incident"] else self.body["title"]
+        return f"{self.user} at {self.at:%d %H:%M:%S} (attempt {self.body['attempt']}, {of})"
 
 
 @dataclass

@@ -20,6 +20,7 @@ from quietshift.kernel.settings import read_settings
 from quietshift.oncall import config as oncall
 from quietshift.paging import config as paging
 from quietshift.paging.model import PagingConfig
+from quietshift.paging.storm import Bundling
 from quietshift.runbooks import config as runbooks
 
 
@@ -29,6 +30,7 @@ class Receivers:
 
     policies: dict[str, str]
     _places: dict[str, Node] = field(default_factory=dict, repr=False, compare=False)
+    _bundle: Node | None = field(default=None, repr=False, compare=False)
 
 
 def _receivers(files: OpsFiles, _loaded: Loaded, _problems: Problems) -> Receivers:
@@ -43,7 +45,11 @@ def _receivers(files: OpsFiles, _loaded: Loaded, _problems: Problems) -> Receive
         policy = node.fields("escalation_policy")["escalation_policy"]
         found[name] = policy.required()
         places[name] = policy
-    return Receivers(found, places)
+    return Receivers(found, places, document.entries().get("bundle"))
+
+
+def _bundling(_files: OpsFiles, loaded: Loaded, _problems: Problems) -> Bundling:
+    return paging.bundling(loaded.get(Receivers)._bundle)
 
 
 def _alerts(files: OpsFiles, loaded: Loaded, problems: Problems) -> AlertsConfig:
@@ -72,7 +78,8 @@ def _cross_checks(_files: OpsFiles, loaded: Loaded, _problems: Problems) -> Cros
 
 
 PARTS: tuple[Part, ...] = (
-    catalog.part, oncall.part, _receivers, _alerts, inbound.part, inbound.heartbeats, paging.part, runbooks.part, _cross_checks,
+    catalog.part, oncall.part, _receivers, _alerts, inbound.part, inbound.heartbeats, _bundling, paging.part, runbooks.part,
+    _cross_checks,
 )  # fmt: skip
 
 

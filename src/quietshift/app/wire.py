@@ -140,7 +140,7 @@ def join(settings: Settings, holder: OpsHolder, clock: Clock, db: Database, key:
 def _paging(registry: Registry, ops: Callable[[], Loaded], settings: Settings, link_key: bytes, alerting: Alerting) -> None:
     from quietshift.alerts.usecases import SILENCE_ENDS
     from quietshift.channels.smarthost import Smarthost
-    from quietshift.paging import heartbeat, senders, silence_notice, store, usecases
+    from quietshift.paging import bundles, heartbeat, senders, silence_notice, store, usecases
 
     smarthost = None
     if settings.smtp_smarthost:
@@ -151,6 +151,7 @@ def _paging(registry: Registry, ops: Callable[[], Loaded], settings: Settings, l
     for kind in senders.kinds(way):
         registry.sender(kind)
     registry.timer(store.ESCALATE, lambda tx, timer, now: usecases.escalate(tx, timer, now, ops=ops()))
+    registry.timer(bundles.WINDOW, lambda tx, timer, now: bundles.window_ended(tx, timer, now, ops=ops()))
     registry.timer(usecases.FAILED, lambda tx, timer, now: usecases.failed(tx, timer, now, ops=ops()))
     registry.sender(silence_notice.kind(smarthost, settings.smtp_from, way.host))
     registry.timer(
@@ -168,6 +169,7 @@ def _paging(registry: Registry, ops: Callable[[], Loaded], settings: Settings, l
 
 def _incidents(registry: Registry, ops: Callable[[], Loaded], settings: Settings) -> None:
     from quietshift.alerts.events import ACKNOWLEDGE_TIMER
+    from quietshift.incidents import bundles
     from quietshift.incidents import usecases as incidents
 
     registry.timer(
@@ -177,6 +179,7 @@ def _incidents(registry: Registry, ops: Callable[[], Loaded], settings: Settings
         incidents.SNOOZE_END, lambda tx, timer, now: incidents.snooze_end(tx, timer, now, ops=ops(), settings=settings)
     )
     registry.timer(ACKNOWLEDGE_TIMER, incidents.event_acknowledged)
+    registry.timer(bundles.ACKNOWLEDGE, bundles.go_on)
 
 
 def _above(registry: Registry, ops: Callable[[], Loaded]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, func, insert, select, text, update
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, case, func, insert, select, text, update
 
 from quietshift.incidents.model import (
     GroupAlert,
@@ -126,6 +127,8 @@ def find(
     states: Iterable[State | str] | None = None,
     service: str | None = None,
     owner: str | None = None,
+    policy: str | None = None,
+    alertname: str | None = None,
     limit: int = 50,
     before: int | None = None,
 ) -> list[Incident]:
@@ -137,14 +140,71 @@ def find(
         statement = statement.where(incidents.c.service == service)
     if owner is not None:
         statement = statement.where(incidents.c.owner == owner)
+    if policy is not None:
+        statement = statement.where(incidents.c.escalation_policy == policy)
+    if alertname is not None:
+        statement = statement.where(incidents.c.alertname == alertname)
     if before is not None:
         statement = statement.where(incidents.c.id < before)
     return [_incident(row) for row in tx.execute(statement)]
 
 
-def count_by_state(tx: Tx) -> dict[State, int]:
+def loudest(
+    tx: Tx, states: Iterable[State], *, policy: str | None = None, alertname: str | None = None, skip: int = 0, limit: int = 50
+) -> list[Incident]:
+    """Incidents in these states: triggered before acknowledged before snoozed, then the worst, then the newest."""
+    t = incidents.c
+    asleep = case((t.snoozed_until.is_not(None), 1), else_=0)
+    order = [case({str(state): number for number, state in enumerate(State)}, value=t.state), asleep]
+    order.append(case({str(severity): -severity.rank for severity in Severity}, value=t.severity))
+    statement = select(incidents).where(t.state.in_([str(state) for state in states])).order_by(*order, t.id.desc())
+    if policy is not None:
+        statement = statement.where(t.escalation_policy == policy)
+    if alertname is not None:
+        statement = statement.where(t.alertname == alertname)
+    return [_incident(row) for row in tx.execute(statement.offset(skip).limit(limit))]
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Open incidents of one alert under one policy: how many, and how many of them nobody has yet."""
+
+    policy: str
+    alertname: str
+    number: int
+    triggered: int
+
+
+def alike(tx: Tx, states: Iterable[State], *, policy: str | None = None, limit: int = 20) -> list[Alike]:
+    """Incidents in these states by policy and alert, the most first."""
+    t = incidents.c
+    number, triggered = func.count(), func.sum(case((t.state == str(State.TRIGGERED), 1), else_=0))
+    statement = (
+        select(t.escalation_policy, t.alertname, number.label("number"), triggered.label("triggered"))
+        .where(t.state.in_([str(state) for state in states]))
+        .group_by(t.escalation_policy, t.alertname)
+        .order_by(number.desc(), t.escalation_policy, t.alertname)
+        .limit(limit)
+    )
+    if policy is not None:
+        statement = statement.where(t.escalation_policy == policy)
+    return [Alike(r.escalation_policy, r.alertname, int(r.number), int(r.triggered)) for r in tx.execute(statement)]
+
+
+def triggered_in(tx: Tx, wanted: Any, *, after: int = 0, limit: int = 1_000_000) -> list[int]:
+    """Those that nobody has, of the incidents whose ids this statement selects, in the order of their ids."""
+    mine = (incidents.c.id.in_(wanted), incidents.c.id > after, incidents.c.state == str(State.TRIGGERED))
+    return list(tx.execute(select(incidents.c.id).where(*mine).order_by(incidents.c.id).limit(limit)).scalars())
+
+
+def count_by_state(tx: Tx, *, policy: str | None = None, alertname: str | None = None) -> dict[State, int]:
     """How many there are in each state, zeros too."""
-    rows = tx.execute(select(incidents.c.state, func.count().label("number")).group_by(incidents.c.state))
+    statement = select(incidents.c.state, func.count().label("number")).group_by(incidents.c.state)
+    if policy is not None:
+        statement = statement.where(incidents.c.escalation_policy == policy)
+    if alertname is not None:
+        statement = statement.where(incidents.c.alertname == alertname)
+    rows = tx.execute(statement)
     counted = {State(row.state): int(row.number) for row in rows}
     return {state: counted.get(state, 0) for state in State}
 

@@ -19,6 +19,7 @@ from quietshift.alerts.why import ROUTES_FILE, silence_words, taken
 from quietshift.incidents import store
 from quietshift.incidents.decide import person
 from quietshift.incidents.model import Incident, State, TimelineEntry
+from quietshift.incidents.timeline import in_bundle
 from quietshift.kernel.db import Tx
 from quietshift.kernel.durations import format_duration
 from quietshift.kernel.ops import Loaded
@@ -157,8 +158,11 @@ def _page_hops(tx: Tx, incident: Incident, page: Page) -> list[Hop]:
     passed_over = _passed_over(paging.log(tx, incident.id), page)
     hops += [Hop("Passed over", _said(entry), SKIPPED, entry.at) for entry in passed_over]
     hops.append(Hop("Person", f"{page.user}: {page.reason}", at=page.due_at))
+    for entry in paging.log(tx, incident.id):
+        if entry.kind == "bundled" and entry.data.get("page") == page.id:
+            hops.append(Hop("Told with others", _said(entry), PASSED if page.attempts else WAITING, entry.at))
     for attempt in page.attempts:
-        words = f"{attempt.channel} to {attempt.via}, attempt {attempt.attempt}"
+        words = f"{attempt.channel} to {attempt.via}{in_bundle(attempt)}, attempt {attempt.attempt}"
         hops.append(Hop("Contact", words, at=attempt.attempted_at))
         state = PASSED if attempt.outcome == "accepted" else (STOPPED if attempt.final else WAITING)
         again = "" if attempt.outcome == "accepted" or attempt.final else ": tried again"

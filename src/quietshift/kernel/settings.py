@@ -263,7 +263,7 @@ def _file(root: Path, problems: list[Problem]) -> dict[str, Any]:
     return values
 
 
-SECTIONS = ("receivers",)  # of quietshift.yaml that rooms read
+SECTIONS = ("receivers", "bundle")  # of quietshift.yaml that rooms read
 
 
 def read_settings(node: Node) -> dict[str, Any]:

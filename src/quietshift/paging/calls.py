@@ -8,15 +8,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from quietshift.catalog.model import Catalog, Ref
-from quietshift.channels.parse import Channel, parse_via
 from quietshift.kernel import outbox
-from quietshift.kernel.clock import rfc3339
 from quietshift.kernel.db import Tx
 from quietshift.kernel.errors import Invalid
 from quietshift.kernel.ids import new_id
 from quietshift.kernel.ops import Loaded
 from quietshift.oncall.model import Oncall
-from quietshift.paging import config, contacts, decide, store
+from quietshift.paging import bundle_store, bundles, config, contacts, decide, store
+from quietshift.paging.bundles import KINDS
 from quietshift.paging.decide import Call, Found
 from quietshift.paging.model import (
     Escalation,
@@ -37,23 +36,25 @@ from quietshift.paging.model import (
 from quietshift.paging.store import Rung
 
 log = logging.getLogger("quietshift.paging")
-TEST_PATIENCE = timedelta(minutes=2)
-KINDS = {channel: f"page.{channel}" for channel in Channel}  # outbox kinds
 
 
 def advance(
-    tx: Tx, escalation: Escalation, due_at: datetime, now: datetime, ops: Loaded, why: str = "", *, at_once: bool = False
-) -> Escalation:
-    """Call whoever is next. at_once: somebody, or a failure, asks for it: the last call is no reason to wait."""
+    tx: Tx, escalation: Escalation, due_at: datetime, now: datetime, ops: Loaded, why: str = "", *, at_once: bool = False,
+    asked: bool = False,
+) -> Escalation:  # fmt: skip
+    """Call whoever is next. at_once: somebody, or a failure, asks for it: the last call is no reason to wait. asked: a person
+    does: its pages are told by themselves."""
     steps, last_resort = people(tx, escalation.policy, now, ops)
     since = now - escalation.called_at if escalation.called_at is not None and not at_once else None
     call = decide.call(escalation.policy, escalation.position, steps, last_resort, since)
     if why:
         call = replace(call, reason=f"{why}: {call.reason}")
-    return carry_out(tx, escalation, call, due_at, now, ops)
+    return carry_out(tx, escalation, call, due_at, now, ops, asked=asked)
 
 
-def carry_out(tx: Tx, escalation: Escalation, call: Call, due_at: datetime, now: datetime, ops: Loaded) -> Escalation:
+def carry_out(
+    tx: Tx, escalation: Escalation, call: Call, due_at: datetime, now: datetime, ops: Loaded, *, asked: bool = False
+) -> Escalation:
     """Open the pages of a call, send what is due of them, and say what follows."""
     state = escalation.state
     if call.event is not None:
@@ -77,11 +78,13 @@ def carry_out(tx: Tx, escalation: Escalation, call: Call, due_at: datetime, now:
     note(tx, after, now, "paged", f"{names} called", call.reason, {"users": [c.user for c in call.people], "stage": call.stage})
     told = {"users": [c.user for c in call.people], "stage": call.stage, "turn": after.turn}
     store.put_on_record(tx, now, escalation.facts, "paging.paged", call.reason, told)
-    _open_pages(tx, after, call, due_at, now, ops)
+    _open_pages(tx, after, call, due_at, now, ops, asked)
     return after
 
 
-def _open_pages(tx: Tx, escalation: Escalation, call: Call, due_at: datetime, now: datetime, ops: Loaded) -> None:
+def _open_pages(
+    tx: Tx, escalation: Escalation, call: Call, due_at: datetime, now: datetime, ops: Loaded, asked: bool
+) -> None:
     users = {candidate.user for candidate in call.people}
     for old in store.open_pages(tx, escalation.incident_id):
         if old.user in users:
@@ -97,27 +100,12 @@ def _open_pages(tx: Tx, escalation: Escalation, call: Call, due_at: datetime, no
         )  # fmt: skip
         pages.append((page, ladders[candidate.user]))
     store.add_pages(tx, [page for page, _ in pages])
-    for page, ladder in pages:
+    for page, ladder in sorted(pages, key=lambda one: one[0].user):  # contacts are locked in one order
         rungs = [Rung(page.id, number, rule.via, due_at + rule.after) for number, rule in enumerate(ladder)]
         store.add_rungs(tx, escalation.incident_id, [rung for rung in rungs if rung.due_at > now])
         for rung in rungs:
             if rung.due_at <= now:
-                send(tx, page, rung, escalation.facts, escalation.next, now)
-
-
-def send(
-    tx: Tx, page: Page, rung: Rung, facts: IncidentFacts | None, following: NextStep | None, now: datetime
-) -> None:
-    """Into the outbox, for the instant after the commit."""
-    payload = {
-        "page": {"id": page.id, "user": page.user, "due_at": rfc3339(page.due_at), "reason": page.reason},
-        "rung": rung.number, "facts": facts.kept() if facts else None, "next": following.kept() if following else None,
-    }  # fmt: skip
-    kind = KINDS[parse_via(rung.via).channel]
-    give_up_at = now + TEST_PATIENCE if page.stage is Stage.TEST else None
-    outbox.enqueue(
-        tx, kind, rung.via, payload, now, due_at=rung.due_at, subject=page.id, give_up_at=give_up_at, leased=True
-    )
+                bundles.offer(tx, page, rung, escalation, now, ops, asked=asked)
 
 
 def close(tx: Tx, page: Page, event: PageEvent, now: datetime) -> None:
@@ -126,6 +114,9 @@ def close(tx: Tx, page: Page, event: PageEvent, now: datetime) -> None:
         for kind in KINDS.values():
             outbox.cancel(tx, kind, page.id)
     store.close_page(tx, page.id, state, now)
+    for bundle_id in bundle_store.unsent_of(tx, page.id, list(KINDS.values())):
+        for kind in KINDS.values():
+            outbox.cancel(tx, kind, bundle_id)
 
 
 def people(tx: Tx, policy: Policy, at: datetime, ops: Loaded) -> tuple[list[Found], Found]:

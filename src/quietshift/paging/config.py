@@ -14,20 +14,43 @@ from quietshift.kernel.errors import Problems
 from quietshift.kernel.ops import Loaded, OpsFiles
 from quietshift.oncall.model import Oncall
 from quietshift.paging.model import MAX_RULES, Ladder, PagingConfig, Policy, Rule, Step, Target, TargetKind
+from quietshift.paging.storm import HOUR, Bundling
 
 API_VERSION = "quietshift.dev/v1"
 MAX_REPEAT = 100
 MAX_AFTER = timedelta(days=7)
+MAX_NAMED = 100  # incidents that one message lists
 
 
 def part(files: OpsFiles, loaded: Loaded, problems: Problems) -> PagingConfig:
     """The escalation policies and contacts of the ops directory; needs the catalog's part and the schedules'."""
     policies, contacts = files.of(API_VERSION, "EscalationPolicy"), files.of(API_VERSION, "Contacts")
-    return load(policies, contacts, problems, loaded.get(Catalog), loaded.get(Oncall))
+    rules = loaded.get(Bundling) if loaded.has(Bundling) else None
+    return load(policies, contacts, problems, loaded.get(Catalog), loaded.get(Oncall), rules)
+
+
+def bundling(node: Node | None) -> Bundling:
+    """`bundle:` of quietshift.yaml; what is left out is as by default."""
+    rules = Bundling()
+    if node is None or node.missing:
+        return rules
+    f = node.fields("window", "longest", "per_hour", "named")
+    window, longest = f["window"].duration(rules.window), f["longest"].duration(rules.longest)
+    for name, span in (("window", window), ("longest", longest)):
+        if not timedelta(seconds=1) <= span <= HOUR:
+            f[name].error("has to be between 1s and 1h")
+            return rules
+    if longest < window:
+        (f["window"] if f["longest"].missing else f["longest"]).error("the longest window is shorter than the first one")
+    per_hour, named = f["per_hour"].integer(rules.per_hour, minimum=1), f["named"].integer(rules.named, minimum=1)
+    if named > MAX_NAMED:
+        f["named"].error(f"has to be {MAX_NAMED} or less, not {named}")
+    return Bundling(window, longest, per_hour, min(named, MAX_NAMED))
 
 
 def load(
-    policy_documents: Sequence[Node], contact_documents: Sequence[Node], problems: Problems, catalog: Catalog, oncall: Oncall
+    policy_documents: Sequence[Node], contact_documents: Sequence[Node], problems: Problems, catalog: Catalog, oncall: Oncall,
+    rules: Bundling | None = None,
 ) -> PagingConfig:
     """What these documents say. What is wrong goes to `problems`, with its place."""
     policies: dict[str, Policy] = {}
@@ -51,7 +74,7 @@ def load(
     for person in catalog.users:  # who has no Contacts has the address that the catalog gives
         if person.email and person.id not in contacts:
             contacts[person.id] = (Rule(timedelta(), f"mailto:{person.email}"),)
-    config = PagingConfig(MappingProxyType(policies), MappingProxyType(contacts))
+    config = PagingConfig(MappingProxyType(policies), MappingProxyType(contacts), rules or Bundling())
     _reachable(config, problems, catalog, oncall)
     return config
 

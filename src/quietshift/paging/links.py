@@ -31,15 +31,15 @@ class Expired(QuietshiftError):
 
 @dataclass(frozen=True)
 class AckLink:
-    """Whom a link was sent to, for which incident and page."""
+    """Whom a link was sent to, for which incident and page; incident_id None: for every page of the bundle `page_id`."""
 
-    incident_id: int
+    incident_id: int | None
     user: str
     page_id: str
     expires_at: datetime
 
 
-def make(secret: bytes, incident_id: int, user: str, page_id: str, now: datetime, ttl: timedelta) -> str:
+def make(secret: bytes, incident_id: int | None, user: str, page_id: str, now: datetime, ttl: timedelta) -> str:
     """A token that `read` understands until now + ttl (whole seconds)."""
     expires = to_micros(now + ttl) // 1_000_000
     body = json.dumps([incident_id, user, page_id, expires], separators=(",", ":"), ensure_ascii=False).encode()

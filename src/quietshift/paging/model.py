@@ -12,6 +12,7 @@ from quietshift.catalog.model import DEFAULT_NAMESPACE, Ref
 from quietshift.kernel.clock import parse_rfc3339, rfc3339
 from quietshift.kernel.durations import format_duration, parse_duration
 from quietshift.kernel.errors import NotFound
+from quietshift.paging.storm import Bundling
 
 MINUTE = timedelta(minutes=1)
 DEFAULT_ROUND_WAIT = timedelta(minutes=5)
@@ -138,6 +139,7 @@ class PagingConfig:
 
     policies: Mapping[str, Policy] = field(default_factory=dict, hash=False)
     contacts: Mapping[str, Ladder] = field(default_factory=dict, hash=False)
+    bundling: Bundling = field(default_factory=Bundling)
 
     def policy(self, name: str) -> Policy:
         """The policy. Raises NotFound, which names those there are."""
@@ -295,7 +297,8 @@ class Escalation:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try on one channel, with the provider's own answer. via: masked; due_at: when it had to be made."""
+    """One try on one channel, with the provider's own answer. via: masked; due_at: when it had to be made. bundle: the message
+    that told of this page and of `others`; empty where it told of this page alone."""
 
     channel: str
     via: str
@@ -307,6 +310,8 @@ class Attempt:
     code: int | None
     answer: str
     final: bool
+    bundle: str = ""
+    others: int = 0
 
 
 @dataclass(frozen=True)
@@ -364,7 +369,7 @@ def page_as_json(page: Page) -> dict[str, Any]:
             {
                 "channel": a.channel, "via": a.via, "attempt": a.attempt, "due_at": rfc3339(a.due_at),
                 "attempted_at": rfc3339(a.attempted_at), "answered_at": rfc3339(a.answered_at), "outcome": a.outcome,
-                "code": a.code, "answer": a.answer, "final": a.final,
+                "code": a.code, "answer": a.answer, "final": a.final, "bundle": a.bundle or None, "others": a.others,
             }
             for a in page.attempts
         ],

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from quietshift.channels.parse import Channel, mask, parse_via
 from quietshift.channels.smarthost import Smarthost
@@ -15,7 +15,7 @@ from quietshift.kernel.db import Tx
 from quietshift.kernel.outbox import Answer, Delivery, OutboxKind
 from quietshift.kernel.timers import backoff
 from quietshift.paging import links, store
-from quietshift.paging.calls import KINDS
+from quietshift.paging.bundles import KINDS
 from quietshift.paging.model import Attempt
 from quietshift.paging.render import Message
 from quietshift.paging.usecases import FAILED
@@ -68,14 +68,23 @@ def message(way: Way, delivery: Delivery) -> tuple[Message, datetime]:
     """What this attempt says, and when it is made."""
     now = delivery.attempted_at or delivery.claimed_at
     said = Message.from_payload(delivery.payload)
+
+    def link(incident_id: int | None, page_id: str) -> str:
+        return f"{way.base_url}{links.PATH}{links.make(way.key, incident_id, said.user, page_id, now, way.ack_link_ttl)}"
+
     if said.facts is not None:
-        token = links.make(way.key, said.facts.id, said.user, said.page_id, now, way.ack_link_ttl)
-        said = replace(said, acknowledge_url=f"{way.base_url}{links.PATH}{token}")
+        said = replace(said, acknowledge_url=link(said.facts.id, said.page_id))
+    elif said.bundle is not None:
+        named = tuple(replace(one, acknowledge_url=link(one.facts.id, one.page_id)) for one in said.bundle.named)
+        every = f"{way.base_url}/incidents?{urlencode({'policy': said.bundle.policy})}"
+        said = replace(
+            said, acknowledge_url=link(None, said.page_id), bundle=replace(said.bundle, named=named, list_url=every)
+        )
     return said, now
 
 
 def send_mail(way: Way, delivery: Delivery) -> Answer:
-    """A mail in the incident's thread. Its Message-ID is the same in every attempt."""
+    """A mail, in the incident's thread where it tells of one. Its Message-ID is the same in every attempt."""
     from quietshift.channels import mail
     from quietshift.paging import render
 
@@ -124,11 +133,13 @@ def record(observe: Observe, channel: str, tx: Tx, delivery: Delivery, answer: A
         answer.text, delivery.final,
     )  # fmt: skip
     store.add_attempt(tx, page_id, delivery.id, delivery.payload["rung"], attempt)
-    facts = delivery.payload["facts"]
-    if facts and delivery.final and answer.outcome != "accepted":
-        timers.schedule(tx, FAILED, delivery.id, now, now, {"page_id": page_id})
+    facts, bundle = delivery.payload["facts"], delivery.payload.get("bundle")
+    if (facts or bundle) and delivery.final and answer.outcome != "accepted":
+        timers.schedule(tx, FAILED, delivery.id, now, now, {"bundle_id" if bundle else "page_id": page_id})
     if facts:
         tx.publish(f"incident:{facts['id']}")
+    elif bundle:
+        tx.publish("incidents")
     else:
         tx.publish(f"user:{delivery.payload['page']['user']}")
     tx.after_commit(lambda: observe(channel, answer.outcome, attempted_at - delivery.due_at))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,7 +25,7 @@ from quietshift.paging.model import (
     Position,
     Stage,
 )
-from quietshift.paging.tables import escalation_log, escalations, page_attempts, page_rungs
+from quietshift.paging.tables import bundled_pages, escalation_log, escalations, page_attempts, page_bundles, page_rungs
 from quietshift.paging.tables import pages as page_table
 
 ESCALATE = "paging.escalate"  # timer kind; subject: the incident's id
@@ -70,7 +70,8 @@ def save(tx: Tx, escalation_: Escalation, now: datetime) -> None:
         key=["incident_id"],
     )  # fmt: skip
     if e.running:
-        rung = tx.execute(select(func.min(page_rungs.c.due_at)).where(page_rungs.c.incident_id == e.incident_id)).scalar()
+        ahead = (page_rungs.c.incident_id == e.incident_id, page_rungs.c.waits_in.is_(None))
+        rung = tx.execute(select(func.min(page_rungs.c.due_at)).where(*ahead)).scalar()
         dues = [due for due in (e.next.at if e.next else None, rung) if due is not None]
         if dues:
             timers.schedule(tx, ESCALATE, str(e.incident_id), min(dues), now)
@@ -182,14 +183,21 @@ def add_rungs(tx: Tx, incident_id: int, rungs: Iterable[Rung]) -> None:
 
 
 def take_due_rungs(tx: Tx, incident_id: int, now: datetime) -> list[Rung]:
-    """The rungs whose time has come, taken out."""
-    return _take(tx, (page_rungs.c.incident_id == incident_id) & (page_rungs.c.due_at <= now))
+    """The rungs whose time has come, taken out; those that wait to be told with others are left."""
+    mine = (page_rungs.c.incident_id == incident_id) & page_rungs.c.waits_in.is_(None)
+    return _take(tx, mine & (page_rungs.c.due_at <= now))
+
+
+def take_waiting_rungs(tx: Tx, incident_id: int) -> list[Rung]:
+    """The rungs that wait to be told with others, taken out."""
+    return _take(tx, (page_rungs.c.incident_id == incident_id) & page_rungs.c.waits_in.is_not(None))
 
 
 def take_next_rung(tx: Tx, page_id: str) -> Rung | None:
-    """The next rung of a page, taken out; None where none is left."""
-    first = select(func.min(page_rungs.c.rung)).where(page_rungs.c.page_id == page_id).scalar_subquery()
-    found = _take(tx, (page_rungs.c.page_id == page_id) & (page_rungs.c.rung == first))
+    """The next rung of a page, taken out; None where none is left, or it waits to be told with others."""
+    mine = (page_rungs.c.page_id == page_id) & page_rungs.c.waits_in.is_(None)
+    first = select(func.min(page_rungs.c.rung)).where(mine).scalar_subquery()
+    found = _take(tx, mine & (page_rungs.c.rung == first))
     return found[0] if found else None
 
 
@@ -214,15 +222,21 @@ def add_attempt(tx: Tx, page_id: str, delivery_id: str, rung: int, attempt: Atte
 
 
 def _attempts(tx: Tx, page_ids: list[str]) -> dict[str, list[Attempt]]:
+    """By page: of messages that told of it alone, and of those that told of others too."""
+    t, b, m = page_attempts, page_bundles, bundled_pages
+    order = (t.c.attempted_at, t.c.rung, t.c.attempt)
     found: dict[str, list[Attempt]] = {}
-    statement = select(page_attempts).where(page_attempts.c.page_id.in_(page_ids))
-    for r in tx.execute(statement.order_by(page_attempts.c.attempted_at, page_attempts.c.rung, page_attempts.c.attempt)):
-        found.setdefault(r.page_id, []).append(
-            Attempt(
-                r.channel, r.via, r.attempt, r.due_at, r.attempted_at, r.answered_at, r.outcome, r.code, r.answer, r.final
-            )
-        )
-    return found
+    for r in tx.execute(select(t).where(t.c.page_id.in_(page_ids)).order_by(*order)):
+        found.setdefault(r.page_id, []).append(_attempt(r))
+    bundled = select(t, m.c.page_id.label("told_of"), b.c.pages).join(m, m.c.bundle_id == t.c.page_id)
+    bundled = bundled.join(b, b.c.id == m.c.bundle_id).where(m.c.page_id.in_(page_ids)).order_by(*order)
+    for r in tx.execute(bundled):
+        found.setdefault(r.told_of, []).append(replace(_attempt(r), bundle=r.page_id, others=r.pages - 1))
+    return {page_id: sorted(attempts, key=lambda a: a.attempted_at) for page_id, attempts in found.items()}
+
+
+def _attempt(r: Any) -> Attempt:
+    return Attempt(r.channel, r.via, r.attempt, r.due_at, r.attempted_at, r.answered_at, r.outcome, r.code, r.answer, r.final)
 
 
 @dataclass(frozen=True)

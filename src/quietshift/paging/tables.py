@@ -55,7 +55,40 @@ page_rungs = Table(
     Column("incident_id", BigInteger, nullable=False),
     Column("via", Text, nullable=False),
     Column("due_at", Instant, nullable=False),
+    Column("waits_in", Text),  # the window that it waits in, its time having come, to be told with others
+    Column("rank", Integer),  # of the incident's severity
     Index("ix_page_rungs_incident_id", "incident_id"),
+    Index("ix_page_rungs_waits_in", "waits_in"),
+)
+
+# What each contact of each person was told in the last hour, and what is told with others when. No address: its digest.
+page_windows = Table(
+    "page_windows",
+    metadata,
+    Column("contact", Text, primary_key=True),
+    Column("person", Text, nullable=False),
+    Column("told", Json, nullable=False),
+)
+
+# A message that tells of many pages at once. Its attempts have its id in page_attempts.page_id.
+page_bundles = Table(
+    "page_bundles",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("person", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("via", Text, nullable=False),  # masked
+    Column("due_at", Instant, nullable=False),
+    Column("pages", Integer, nullable=False),
+)
+
+bundled_pages = Table(
+    "bundled_pages",
+    metadata,
+    Column("page_id", Text, primary_key=True),
+    Column("rung", Integer, primary_key=True, autoincrement=False),
+    Column("bundle_id", Text, nullable=False),
+    Index("ix_bundled_pages_bundle_id_page_id", "bundle_id", "page_id"),
 )
 
 page_attempts = Table(

@@ -10,14 +10,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from quietshift.catalog.model import Catalog
-from quietshift.kernel import journal
+from quietshift.kernel import journal, timers
 from quietshift.kernel.db import Tx
 from quietshift.kernel.errors import Conflict, NotFound
 from quietshift.kernel.ids import new_id
 from quietshift.kernel.ops import Loaded
 from quietshift.kernel.timers import Timer
 from quietshift.oncall.model import Oncall
-from quietshift.paging import calls, contacts, decide, store
+from quietshift.paging import bundle_store, bundles, calls, contacts, decide, store, storm
 from quietshift.paging.decide import Call
 from quietshift.paging.model import (
     Escalation,
@@ -38,6 +38,7 @@ from quietshift.paging.store import ESCALATE, Rung
 __all__ = ["ESCALATE", "FAILED", "escalate", "escalate_now", "failed", "is_over", "reassign", "start", "stop", "test_page"]
 
 FAILED = "paging.failed"  # timer kind; subject: the delivery that was refused for good
+SLICE = 20  # pages of a refused message that share a transaction: others wait for it
 
 
 def start(tx: Tx, incident: IncidentFacts, policy_name: str, now: datetime, *, ops: Loaded, why: str = "") -> None:
@@ -47,7 +48,11 @@ def start(tx: Tx, incident: IncidentFacts, policy_name: str, now: datetime, *, o
     """
     before = store.take(tx, incident.id)
     if before is not None and before.running:
-        store.save(tx, replace(before, facts=incident), now)
+        worse = storm.rank(incident.severity) > storm.rank(before.facts.severity)
+        before = replace(before, facts=incident)
+        if worse:
+            bundles.offer_again(tx, before, now, ops)
+        store.save(tx, before, now)
         return
     policy = ops.get(PagingConfig).policies.get(policy_name)
     if policy is None:
@@ -87,7 +92,7 @@ def escalate_now(tx: Tx, incident: IncidentFacts, actor: str, now: datetime, *, 
         before = calls.fresh(incident, calls.makeshift(incident, ops, ""), now, f"{actor} asked for it")
     before = replace(calls.resumed(before, now), facts=incident)
     store.note(tx, now, incident.id, "escalated", "the next step is called at once", f"{actor} asked for it")
-    calls.save(tx, calls.advance(tx, before, now, now, ops, f"{actor} asked for it", at_once=True), now)
+    calls.save(tx, calls.advance(tx, before, now, now, ops, f"{actor} asked for it", at_once=True, asked=True), now)
 
 
 def reassign(tx: Tx, incident: IncidentFacts, targets: Sequence[str], actor: str, now: datetime, *, ops: Loaded) -> None:
@@ -113,7 +118,7 @@ def reassign(tx: Tx, incident: IncidentFacts, targets: Sequence[str], actor: str
         Stage.REASSIGNED, EscalationEvent.PAGED, before.position, found.people, tuple((names, m) for m in found.missed),
         before.position, before.policy.round_wait, f"reassigned by {actor} to {names}",
     )  # fmt: skip
-    calls.save(tx, calls.carry_out(tx, before, call, now, now, ops), now)
+    calls.save(tx, calls.carry_out(tx, before, call, now, now, ops, asked=True), now)
 
 
 def is_over(tx: Tx, incident_id: int) -> bool:
@@ -136,7 +141,7 @@ def test_page(tx: Tx, user: str, actor: str, now: datetime, *, ops: Loaded) -> P
     )  # fmt: skip
     store.add_pages(tx, [page])
     for number, rule in enumerate(ladder):
-        calls.send(tx, page, Rung(page.id, number, rule.via, now), None, None, now)
+        bundles.send(tx, page, Rung(page.id, number, rule.via, now), None, None, now)
     journal.append(tx, now, actor, "page.tested", f"user:{known.id}", page.reason, {"page": page.id, "contacts": len(ladder)})
     return page
 
@@ -152,15 +157,28 @@ def escalate(tx: Tx, timer: Timer, now: datetime, *, ops: Loaded) -> None:
     pages = {page.id: page for page in store.open_pages(tx, before.incident_id)}
     for rung in store.take_due_rungs(tx, before.incident_id, now):
         if rung.page_id in pages:
-            calls.send(tx, pages[rung.page_id], rung, before.facts, before.next, now)
+            bundles.offer(tx, pages[rung.page_id], rung, before, now, ops)
     if before.next is not None and before.next.at <= now:
         before = calls.advance(tx, before, before.next.at, now, ops, decide.unanswered(before, now))
     calls.save(tx, before, now)
 
 
 def failed(tx: Tx, timer: Timer, now: datetime, *, ops: Loaded) -> None:
-    """Handler of `paging.failed`: a contact was refused for good. The next one is tried at once, else the next person."""
-    page = store.page(tx, timer.payload["page_id"])
+    """Handler of `paging.failed`: a contact was refused for good. The next one is tried at once, else the next person; of a
+    message that told of many pages for each of them, some at a time."""
+    bundle_id = timer.payload.get("bundle_id")
+    if bundle_id is None:
+        _failed(tx, timer.payload["page_id"], now, ops)
+        return
+    page_ids = bundle_store.page_ids(tx, bundle_id, timer.payload.get("after", ""), SLICE)
+    for page_id in page_ids:
+        _failed(tx, page_id, now, ops)
+    if len(page_ids) == SLICE:
+        timers.schedule(tx, FAILED, timer.subject, now, now, {"bundle_id": bundle_id, "after": page_ids[-1]})
+
+
+def _failed(tx: Tx, page_id: str, now: datetime, ops: Loaded) -> None:
+    page = store.page(tx, page_id)
     if page is None or page.incident_id is None:
         return
     before = store.take(tx, page.incident_id)
@@ -175,7 +193,7 @@ def failed(tx: Tx, timer: Timer, now: datetime, *, ops: Loaded) -> None:
     rung = store.take_next_rung(tx, page.id)
     if rung is not None:
         calls.note(tx, before, now, "pulled_forward", f"the next contact of {page.user} is tried at once", why)
-        calls.send(tx, page, replace(rung, due_at=now), before.facts, before.next, now)
+        bundles.offer(tx, page, replace(rung, due_at=now), before, now, ops)
     elif page.used_up:
         calls.note(tx, before, now, "page_failed", f"no contact of {page.user} is left", why)
         calls.close(tx, page, PageEvent.FAIL, now)

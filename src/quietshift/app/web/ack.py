@@ -1,10 +1,13 @@
 """What the link in a page opens: `/p/<token>`. A capability, so there is no sign-in; GET changes nothing, for mail scanners
-follow links. A webhook's `acknowledge_url` is the same address, and answers a POST with JSON."""
+follow links. A webhook's `acknowledge_url` is the same address, and answers a POST with JSON.
+
+The link of a message that told of many incidents shows them, and acknowledges all that nobody has yet."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
@@ -16,10 +19,10 @@ from quietshift.app.web.names import actor, owner_zone, person
 from quietshift.app.web.visitor import FormWord, FrameDep
 from quietshift.app.wire import App
 from quietshift.catalog.model import Catalog
-from quietshift.incidents import store, usecases
+from quietshift.incidents import bundles, store, usecases
 from quietshift.incidents.model import Incident, as_json
 from quietshift.kernel.db import Tx
-from quietshift.kernel.errors import Forbidden, IllegalTransition
+from quietshift.kernel.errors import Forbidden, IllegalTransition, Invalid
 from quietshift.oncall.people import zone_of
 from quietshift.paging import links
 from quietshift.paging import store as paging
@@ -28,6 +31,7 @@ from quietshift.runbooks import pages as runbook_pages
 from quietshift.runbooks.model import Runbooks
 
 router = APIRouter(include_in_schema=False)
+SHOWN = 50  # incidents of a bundle that its page lists
 
 
 def _read(app: App, token: str) -> AckLink:
@@ -48,6 +52,8 @@ def link_page(request: Request, app: AppDep, frame: FrameDep, token: str) -> Res
     except Expired as error:
         return _expired(request, frame, error)
     ops = app.ops.current
+    if link.incident_id is None:
+        return _bundle_page(request, app, frame, link, token)
     with app.db.read() as tx:
         incident = store.get(tx, link.incident_id)
         upcoming = views.next_page(ops, paging.next_step(tx, incident.id))
@@ -58,6 +64,23 @@ def link_page(request: Request, app: AppDep, frame: FrameDep, token: str) -> Res
         request, "ack.html", link=_link(app, incident, link, token), incident=views.head(ops, incident, zone), next=upcoming,
         reader_zone=zone_of(link.user, ops), facts=facts, steps=[step["title"] for step in runbook["steps"]] if runbook else [],
     )  # fmt: skip
+
+
+def _bundle_page(request: Request, app: App, frame: Frame, link: AckLink, token: str) -> Response:
+    """All that one message told of: those that nobody has, the first of them by name."""
+    ops = app.ops.current
+    with app.db.read() as tx:
+        found = bundles.progress(tx, link.page_id)
+        shown = [store.get(tx, number) for number in found.left[:SHOWN]]
+        rows = [views.row(tx, ops, incident) for incident in views.loudest_first(shown)]
+        upcoming = views.next_page(ops, paging.next_step(tx, found.left[0])) if found.left else None
+    bundle = {
+        "action": links.PATH + token, "person": person(ops, link.user), "policy": found.bundle.policy, "at": found.bundle.due_at,
+        "pages": found.bundle.pages, "left": len(found.left), "by": actor(ops, found.by) if found.by else None,
+        "list": f"/incidents?{urlencode({'policy': found.bundle.policy})}",
+    }  # fmt: skip
+    zone = zone_of(link.user, ops)
+    return frame.page(request, "ack_bundle.html", bundle=bundle, incidents=rows, next=upcoming, zone=zone, reader_zone=zone)
 
 
 def _link(app: App, incident: Incident, link: AckLink, token: str) -> dict[str, Any]:
@@ -73,16 +96,17 @@ def _link(app: App, incident: Incident, link: AckLink, token: str) -> dict[str, 
 
 def _expired(request: Request, frame: Frame, error: Expired) -> Response:
     """What stands in the incident by now is for those who are signed in."""
-    ref = f"INC-{error.link.incident_id}"
+    bundled = error.link.incident_id is None
+    ref = "the open incidents" if bundled else f"INC-{error.link.incident_id}"
     detail = f"It was good until {error.link.expires_at:%a %-d %b %H:%M} UTC."
     return frame.page(
         request, "error.html", 410, title="This link has expired", detail=detail,
         todo="Sign in to act on the incident; the next page carries a new link.",
-        back={"href": f"/incidents/{ref}", "label": f"Sign in and open {ref}"},
+        back={"href": "/incidents" if bundled else f"/incidents/{ref}", "label": f"Sign in and open {ref}"},
     )  # fmt: skip
 
 
-def _act(request: Request, app: App, frame: Frame, token: str, act: Callable[[Tx, AckLink], Incident]) -> Response:
+def _act(request: Request, app: App, frame: Frame, token: str, act: Callable[[Tx, AckLink], dict[str, Any]]) -> Response:
     try:
         link = _read(app, token)
         with app.db.write() as tx:
@@ -96,7 +120,7 @@ def _act(request: Request, app: App, frame: Frame, token: str, act: Callable[[Tx
             raise
         return frame.redirect(links.PATH + token)
     if not _is_browser(request):
-        return JSONResponse(as_json(after))
+        return JSONResponse(after)
     return frame.redirect(links.PATH + token)
 
 
@@ -105,8 +129,11 @@ def _act(request: Request, app: App, frame: Frame, token: str, act: Callable[[Tx
 def acknowledge_by_link(request: Request, app: AppDep, frame: FrameDep, token: str) -> Response:
     now = app.clock.now()
 
-    def act(tx: Tx, link: AckLink) -> Incident:
-        return usecases.acknowledge(tx, link.incident_id, f"link:{link.user}", now, why="by the link in the page")
+    def act(tx: Tx, link: AckLink) -> dict[str, Any]:
+        by = f"link:{link.user}"
+        if link.incident_id is None:
+            return bundles.as_json(bundles.acknowledge(tx, link.page_id, by, now))
+        return as_json(usecases.acknowledge(tx, link.incident_id, by, now, why="by the link in the page"))
 
     return _act(request, app, frame, token, act)
 
@@ -116,8 +143,10 @@ def escalate_by_link(request: Request, app: AppDep, frame: FrameDep, token: str,
     now, ops, settings = app.clock.now(), app.ops.current, app.settings
     why = "cannot take it" if because == "cannot" else ""
 
-    def act(tx: Tx, link: AckLink) -> Incident:
+    def act(tx: Tx, link: AckLink) -> dict[str, Any]:
+        if link.incident_id is None:
+            raise Invalid("this link is for many incidents: open one of them to escalate it")
         by = f"link:{link.user}"
-        return usecases.escalate_now(tx, link.incident_id, by, now, ops=ops, settings=settings, why=why)
+        return as_json(usecases.escalate_now(tx, link.incident_id, by, now, ops=ops, settings=settings, why=why))
 
     return _act(request, app, frame, token, act)

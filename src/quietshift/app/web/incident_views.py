@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from quietshift.app.web.names import actor, display_name, owner_name, owner_zone, person
 from quietshift.incidents import store
 from quietshift.incidents.model import TRANSITIONS, EventName, Incident, Severity, State, TimelineEntry
+from quietshift.incidents.timeline import in_bundle
 from quietshift.kernel.auth import Principal
 from quietshift.kernel.db import Tx
 from quietshift.kernel.ops import Loaded
@@ -115,6 +116,7 @@ def attempt(a: Any) -> dict[str, Any]:
     return {
         "at": a.attempted_at, "channel": a.channel, "to": a.via.removeprefix("mailto:"), "answer": a.answer,
         "outcome": "accepted" if a.outcome == "accepted" else "failed", "times": 1, "until": None,
+        "with": in_bundle(a).removeprefix(", "),
     }  # fmt: skip
 
 
@@ -171,7 +173,7 @@ def _page(ops: Loaded, page: Page) -> dict[str, Any]:
     where = {Stage.FALLBACK: "as the fallback", Stage.LAST_RESORT: "as the last resort"}.get(page.stage, "")
     attempts = alike(attempt(a) for a in page.attempts)
     if page.state is PageState.OPEN and not attempts:
-        first = {"at": page.due_at, "channel": "first contact", "to": "", "outcome": "waiting", "answer": ""}
+        first = {"at": page.due_at, "channel": "first contact", "to": "", "outcome": "waiting", "answer": "", "with": ""}
         attempts = [{**first, "times": 1, "until": None}]
     return {
         "at": page.due_at, "kind": "page", "who": display_name(ops, page.user), "verb": "was paged", "object": where,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from markupsafe import Markup
@@ -54,28 +55,63 @@ Ref = Annotated[str, Path(max_length=40)]
 @router.get("/incidents")
 def list_page(
     request: Request, app: AppDep, frame: FrameDep, _who: Visitor, state: QueryText = "open", q: QueryText = "",
+    policy: QueryText = "", alert: QueryText = "", page: Annotated[int, Query(ge=1, le=100_000)] = 1,
     before: Annotated[str, Query(max_length=40)] = "",
 ) -> Response:  # fmt: skip
+    """Open ones are shown the loudest first, page by page, and above them by policy and alert where there are many."""
     ops = app.ops.current
     states = next((states for key, _, states in FILTERS if key == state), OPEN)
     edge = parse_ref(before) if before else None
+    kept = {"policy": policy, "alert": alert}
+
+    def href(**changes: object) -> str:
+        return list_href({"state": state, **kept, **changes})
+
+    only = {"policy": policy or None, "alertname": alert or None}
     with app.db.read() as tx:
-        counts = store.count_by_state(tx)
+        counts = store.count_by_state(tx, **only)
+        more = None
         if q.strip():
             every = store.find(tx, limit=SEARCHED, before=edge)
-            found = [incident for incident in every if _matches(incident, q)]
+            found = views.loudest_first([incident for incident in every if _matches(incident, q)][:PAGE])
+        elif State.RESOLVED in states:
+            found = store.find(tx, states=states, limit=PAGE + 1, before=edge, **only)
+            more = href(before=found[PAGE - 1].ref) if len(found) > PAGE else None
+            found = views.loudest_first(found[:PAGE])
         else:
-            found = store.find(tx, states=states, limit=PAGE + 1, before=edge)
-        older = f"/incidents?state={state}&before={found[PAGE - 1].ref}" if len(found) > PAGE and not q.strip() else None
-        rows = [views.row(tx, ops, incident) for incident in views.loudest_first(found[:PAGE])]
+            found = store.loudest(tx, states, skip=(page - 1) * PAGE, limit=PAGE + 1, **only)
+            more = href(page=page + 1) if len(found) > PAGE else None
+        rows = [views.row(tx, ops, incident) for incident in found[:PAGE]]
+        number = sum(counts[s] for s in states)
+        many = number > PAGE and not q.strip() and State.RESOLVED not in states and not alert
+        alike = store.alike(tx, states, policy=policy or None) if many else []
     filters = [
         {
-            "label": label, "href": f"/incidents?state={key}", "current": key == state and not q,
+            "label": label, "href": list_href({**kept, "state": key}), "current": key == state and not q,
             "number": sum(counts[s] for s in states) if key != "resolved" else None,
         }
         for key, label, states in FILTERS
     ]  # fmt: skip
-    return frame.page(request, "incidents.html", topics=["incidents"], filters=filters, q=q, incidents=rows, more=older)
+    groups = [
+        {
+            "alert": one.alertname, "href": href(policy=one.policy, alert=one.alertname), "policy": one.policy,
+            "policy_href": href(policy=one.policy), "number": one.number, "triggered": one.triggered,
+        }
+        for one in alike
+    ]
+    narrowed = [{"label": f"{name} {value}", "href": href(**{name: ""})} for name, value in kept.items() if value]
+    shown = {"first": (page - 1) * PAGE + 1, "last": (page - 1) * PAGE + len(rows), "number": number} if number > PAGE else None
+    return frame.page(
+        request, "incidents.html", topics=["incidents"], filters=filters, q=q, incidents=rows, more=more, groups=groups,
+        narrowed=narrowed, shown=None if q.strip() or State.RESOLVED in states else shown,
+        newer=href(page=page - 1) if page > 1 and not q.strip() else None,
+    )  # fmt: skip
+
+
+def list_href(query: Mapping[str, object]) -> str:
+    """The list of incidents with these filters; those that say nothing are left out."""
+    said = {key: value for key, value in query.items() if value and (key, value) not in (("state", "open"), ("page", 1))}
+    return f"/incidents?{urlencode(said)}" if said else "/incidents"
 
 
 def _matches(incident: Incident, q: str) -> bool:
