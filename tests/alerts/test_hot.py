@@ -1,5 +1,6 @@
 """What the one process of a SQLite file keeps in memory, and what of it is on disk."""
 
+import contextlib
 import json
 import threading
 from datetime import timedelta
@@ -298,3 +299,26 @@ def test_what_was_handed_over_is_stored_before_the_end(world, intake):
     assert answers == [None]
     intake.submit(absorb(world, {"host": "b"})[0], answers.append)
     assert isinstance(answers[1], Unavailable)
+
+
+def test_what_a_savepoint_undid_is_not_known(world):
+    """Timers of one batch share a transaction; one of them fails, and what the others had reported is undone with it."""
+    reports, _ = absorb(world, {"host": "a", "start": 0, "end": 240})
+    with world.db.write() as tx:
+        with contextlib.suppress(RuntimeError), tx.savepoint():
+            world.room.use.receive(tx, reports, world.clock.now())
+            raise RuntimeError("another timer of the batch")
+        world.room.use.receive(tx, reports, world.clock.now())
+    assert on_disk(world) == {"a": 240}
+    world.run(20)
+    assert world.told() == [(10, "firing", ["a"], [])]
+
+
+def test_what_a_failed_commit_undid_is_not_known(world):
+    reports, _ = absorb(world, {"host": "a", "start": 0, "end": 240})
+    with contextlib.suppress(RuntimeError), world.db.write() as tx:
+        world.room.use.receive(tx, reports, world.clock.now())
+        raise RuntimeError("no commit")
+    assert len(absorb(world, {"host": "a", "start": 0, "end": 240})[0]) == 1
+    world.post({"host": "a", "start": 0, "end": 240})
+    assert on_disk(world) == {"a": 240}

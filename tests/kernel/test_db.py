@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 
@@ -147,3 +148,17 @@ def test_a_database_that_is_gone_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="cannot take it now"), db.write():
         pass
     db.close()
+
+
+def test_who_has_to_know_is_told_what_was_undone(db: Database) -> None:
+    told: list[str] = []
+    with db.write() as tx:
+        tx.after_undo(lambda: told.append("kept"))
+        with contextlib.suppress(RuntimeError), tx.savepoint():
+            tx.after_undo(lambda: told.append("savepoint"))
+            raise RuntimeError
+    assert told == ["savepoint"]
+    with contextlib.suppress(RuntimeError), db.write() as tx:
+        tx.after_undo(lambda: told.append("whole"))
+        raise RuntimeError
+    assert told == ["savepoint", "whole"]

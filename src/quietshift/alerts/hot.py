@@ -6,8 +6,9 @@ may forget of it is what the sender sends again. Everything else goes to the wri
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -20,27 +21,24 @@ from quietshift.alerts.model import Alert, AlertsConfig
 from quietshift.alerts.wires.alertmanager import Item, Reported, parse
 
 MAX_SPELLINGS = 4  # of one label set: a key order for each kind of sender
+HELD = sys.maxsize
 
 
-class Entry:
-    """An alert and the parts that move with every repeat. firm: repeats may be taken here; not while the writer has it.
-    unconfirmed: it is written, and firm as soon as that is committed."""
+class Entry(msgspec.Struct, gc=False, eq=False):
+    """An alert and the parts that move with every repeat.
 
-    __slots__ = ("alert", "annotations_key", "ends_at", "firm", "spellings", "starts_text", "unconfirmed", "updated_at")
+    written: the number of the write that it comes from; repeats may be taken here once that is confirmed. HELD: something else
+    is on its way to the writer, or was decided: repeats have to queue behind it. spellings: what senders write of its labels,
+    by hash; starts_text, annotations_key: what they last wrote of its start, and the hash of its annotations.
+    """
 
-    def __init__(self, alert: Alert, firm: bool) -> None:
-        self.spellings: list[bytes] = []
-        self.starts_text = ""
-        self.annotations_key = 0
-        self.put(alert, firm)
-
-    def put(self, alert: Alert, firm: bool) -> None:
-        self.alert, self.ends_at, self.updated_at = alert, alert.ends_at, alert.updated_at
-        self.firm, self.unconfirmed = firm, not firm
-
-    def hold(self) -> None:
-        """Something else is on its way to the writer, or was decided: repeats have to queue behind it."""
-        self.firm = self.unconfirmed = False
+    alert: Alert
+    ends_at: datetime
+    updated_at: datetime
+    written: int
+    spellings: tuple[int, ...] = ()
+    starts_text: str = ""
+    annotations_key: int = 0
 
     def now_known(self) -> Alert:
         """The alert with the last end heard."""
@@ -56,7 +54,8 @@ class Hot:
         self.enabled = enabled
         self.stale = True  # nothing is known yet, or a commit failed: read the rows again
         self._lock = threading.Lock()
-        self._by_spelling: dict[bytes, Entry] = {}
+        self._written = self._confirmed = 0  # the last write that was begun, and the last that is on disk
+        self._by_spelling: dict[int, Entry] = {}
         self._by_digest: dict[int, Entry] = {}
         self._by_id: dict[int, Entry] = {}
         self._sources: dict[int, Entry] = {}
@@ -73,7 +72,7 @@ class Hot:
         until = now + resolve_timeout
         with self._lock:
             for index, item in enumerate(items):
-                spelling = bytes(item.labels)
+                spelling = hash(bytes(item.labels))
                 entry = self._by_spelling.get(spelling)
                 if entry is not None and self._same_text(entry, item, now, until, resolve_timeout):
                     continue
@@ -87,13 +86,13 @@ class Hot:
                     self._remember(entry, item, spelling)
                     continue
                 if entry is not None:
-                    entry.hold()
+                    entry.written = HELD
                 rest.append(reported)
         return rest, errors
 
     def _same_text(self, entry: Entry, item: Item, now: datetime, until: datetime, resolve_timeout: timedelta) -> bool:
         if not (
-            entry.firm
+            entry.written <= self._confirmed
             and (item.starts_at or "") == entry.starts_text
             and (item.generator_url or "") == entry.alert.generator_url
             and hash(bytes(item.annotations)) == entry.annotations_key
@@ -109,16 +108,16 @@ class Hot:
 
     def _quiet(self, entry: Entry, new: Alert, now: datetime, resolve_timeout: timedelta) -> bool:
         old = entry.alert
-        if not entry.firm or new.annotations != old.annotations or new.generator_url != old.generator_url:
+        if entry.written > self._confirmed or new.annotations != old.annotations or new.generator_url != old.generator_url:
             return False
         if new.ends_at <= now:  # told again that it is over
             return not old.lease and new.ends_at == old.ends_at and new.starts_at >= old.starts_at
         same = new.timeout == old.timeout and old.starts_at <= new.starts_at < entry.ends_at
         return same and _renew(entry, new.ends_at, now, resolve_timeout)
 
-    def _remember(self, entry: Entry, item: Item, spelling: bytes) -> None:
+    def _remember(self, entry: Entry, item: Item, spelling: int) -> None:
         if spelling not in self._by_spelling and len(entry.spellings) < MAX_SPELLINGS:
-            entry.spellings.append(spelling)
+            entry.spellings += (spelling,)
             self._by_spelling[spelling] = entry
         entry.starts_text = item.starts_at or ""
         entry.annotations_key = hash(bytes(item.annotations))
@@ -128,52 +127,54 @@ class Hot:
     def known(self, digests: Iterable[int]) -> dict[int, Alert]:
         """What is known of these alerts, by digest."""
         with self._lock:
-            found = ((digest, self._by_digest.get(digest)) for digest in digests)
-            return {digest: entry.now_known() for digest, entry in found if entry is not None}
+            get = self._by_digest.get
+            return {digest: entry.now_known() for digest in digests if (entry := get(digest)) is not None}
 
-    def apply(self, alerts: Iterable[tuple[int, Alert]]) -> None:
-        """Take over what a transaction is about to commit, by digest. Until `confirm` a repeat goes to the writer: the answer
-        200 to it, too, has to wait for the disk."""
+    def apply(self, alerts: Mapping[int, Alert]) -> int:
+        """Take over what a transaction is about to commit, by digest; returns the number of this write. Until that is confirmed
+        a repeat goes to the writer: the answer 200 to it, too, has to wait for the disk."""
         with self._lock:
-            for digest, alert in alerts:
+            self._written += 1
+            for digest, alert in alerts.items():
                 entry = self._by_digest.get(digest)
                 if entry is None:
-                    self._add(digest, alert, firm=False)
+                    self._add(digest, alert)
                 else:
-                    entry.put(alert, firm=False)
+                    entry.alert, entry.ends_at, entry.updated_at = alert, alert.ends_at, alert.updated_at
+                    entry.written = self._written
                     entry.starts_text = ""  # to be compared anew
+            return self._written
 
-    def confirm(self, alerts: Iterable[tuple[int, Alert]]) -> None:
-        """What was applied is on disk. What was changed since then is left as it is."""
+    def confirm(self, written: int) -> None:
+        """This write is on disk, and all before it: they are made one after the other, and one that failed invalidates."""
         with self._lock:
-            for digest, alert in alerts:
-                entry = self._by_digest.get(digest)
-                if entry is not None and entry.alert is alert and entry.unconfirmed:
-                    entry.firm, entry.unconfirmed = True, False
+            self._confirmed = max(self._confirmed, written)
 
-    def _add(self, digest: int, alert: Alert, *, firm: bool) -> None:
-        entry = Entry(alert, firm)
+    def _add(self, digest: int, alert: Alert) -> None:
+        entry = Entry(alert, alert.ends_at, alert.updated_at, self._written)
         self._by_digest[digest] = self._by_id[alert.id] = entry
-        if any(all_match(source, alert.labels) for source in self._watched):
+        if self._watched and any(all_match(source, alert.labels) for source in self._watched):
             self._sources[alert.id] = entry
 
-    def load(self, alerts: Iterable[Alert]) -> None:
-        """Know exactly these."""
+    def load(self, alerts: Iterable[Alert]) -> int:
+        """Know exactly these, which the transaction reads; returns the number to confirm when it is committed."""
         with self._lock:
-            self._by_spelling.clear()
-            self._by_digest.clear()
-            self._by_id.clear()
-            self._sources.clear()
+            self._clear()
+            self._written += 1
             for alert in alerts:
-                self._add(identity(alert.labels), alert, firm=True)
+                self._add(identity(alert.labels), alert)
             self.stale = False
+            return self._written
 
     def invalidate(self) -> None:
-        """A commit failed: what was applied may not be on disk. The rows are read before the next one."""
+        """A transaction was undone: what was applied is not on disk. The rows are read before the next one."""
         with self._lock:
             self.stale = True
-            self._by_spelling.clear()
-            self._by_digest.clear()
+            self._clear()
+
+    def _clear(self) -> None:
+        for known in (self._by_spelling, self._by_digest, self._by_id, self._sources):
+            known.clear()
 
     def ungroup(self, ids: Iterable[int]) -> None:
         """These alerts are leaving their last group."""
@@ -182,7 +183,7 @@ class Hot:
                 entry = self._by_id.get(alert_id)
                 if entry is not None:
                     entry.alert = msgspec.structs.replace(entry.alert, grouped=False)
-                    entry.hold()
+                    entry.written = HELD
 
     def forget(self, ids: Iterable[int]) -> None:
         """These alerts' rows are deleted."""
@@ -218,7 +219,7 @@ class Hot:
                 over = decide.resolved(alert, now, heard)
                 entry = self._by_id.get(alert.id)
                 if over and entry is not None:
-                    entry.hold()
+                    entry.written = HELD
                 settled.append((alert, over))
         return settled
 

@@ -98,7 +98,6 @@ class Intake:
         else:
             self._broken = False
             return None
-        self._use.hot.invalidate()
         return problem
 
 

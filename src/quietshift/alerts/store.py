@@ -32,7 +32,7 @@ from quietshift.kernel.schema import counters, outbox
 TURN = 0x7173616C  # "qsal": the advisory lock that orders intake and flushes of many processes
 NOTIFY_KINDS = tuple(f"notify.{name}" for name in NOTIFIED_KINDS)
 IN_LIST = 500  # values in one IN (...)
-AT_ONCE = (256, 32, 4, 1)  # rows in one statement: few sizes, so that each is compiled once
+AT_ONCE = (64, 8, 1)  # rows in one statement: few sizes, so that each is compiled once; more cost more
 
 
 def take_turn(tx: Tx) -> None:
@@ -41,15 +41,23 @@ def take_turn(tx: Tx) -> None:
         tx.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": TURN})
 
 
+_BUMP = (
+    update(counters)
+    .where(counters.c.name == bindparam("counter"))
+    .values(value=counters.c.value + bindparam("more"))
+    .returning(counters.c.value)
+)
+
+
 def take_ids(tx: Tx, name: str, count: int) -> range:
     """That many new ids."""
     if not count:
         return range(0)
-    bump = update(counters).where(counters.c.name == name).values(value=counters.c.value + count).returning(counters.c.value)
-    last = tx.execute(bump).scalar_one_or_none()
+    bump = {"counter": name, "more": count}
+    last = tx.execute(_BUMP, bump).scalar_one_or_none()
     if last is None:
         tx.upsert(counters, {"name": name, "value": 0}, key=["name"], change=[])
-        last = tx.execute(bump).scalar_one()
+        last = tx.execute(_BUMP, bump).scalar_one()
     return range(last - count + 1, last + 1)
 
 
@@ -86,17 +94,20 @@ def alerts_by_digest(tx: Tx, digests: Collection[int]) -> dict[int, Alert]:
 
 def insert_alerts(tx: Tx, new: Iterable[tuple[int, Alert]]) -> None:
     """Rows of alerts not known before, with the digests of their labels; they have their ids."""
-    _insert_many(
-        tx,
-        alerts,
-        [
-            (
-                a.id, of_labels, encode(a.labels), encode(a.annotations), to_micros(a.starts_at), to_micros(a.ends_at),
-                to_micros(a.updated_at), a.timeout, a.lease, a.grouped, a.generator_url,
-            )
-            for of_labels, a in new
-        ],
-    )  # fmt: skip
+    texts: dict[int, str] = {}  # alerts of one rule share their annotations
+    rows: list[tuple[Any, ...]] = []
+    for of_labels, a in new:
+        annotations = texts.get(id(a.annotations))
+        if annotations is None:
+            annotations = texts[id(a.annotations)] = encode(a.annotations)
+        rows.append((
+            a.id, of_labels, encode(a.labels), annotations, _micros(a.starts_at), _micros(a.ends_at), _micros(a.updated_at),
+            a.timeout, a.lease, a.grouped, a.generator_url,
+        ))  # fmt: skip
+    _insert_many(tx, alerts, rows)
+
+
+_micros = functools.lru_cache(maxsize=1024)(to_micros)  # alerts of one request share their instants
 
 
 def _insert_many(tx: Tx, table: Table, rows: Sequence[tuple[Any, ...]], conflict: str = "") -> None:
@@ -223,17 +234,22 @@ class Standing(msgspec.Struct, frozen=True):
 
 def standing(tx: Tx, wanted: Iterable[int]) -> dict[int, Standing]:
     """The existing ones of these groups, by digest."""
+    numbers = list(wanted)
+    given = numbers if tx.dialect == "postgresql" else msgspec.json.encode(numbers).decode()
+    rows = tx.execute(_STANDING[tx.dialect], {"wanted": given})
+    return {r.digest: Standing(r.id, r.flush_number, r.next_flush_at, r.idle) for r in rows}
+
+
+def _standing(among: sa.ColumnElement[bool]) -> Select[Any]:
     g = alert_groups.c
-    statement = select(g.digest, g.id, g.flush_number, g.next_flush_at, g.idle).where(_among(tx, g.digest, wanted))
-    return {r.digest: Standing(r.id, r.flush_number, r.next_flush_at, r.idle) for r in tx.execute(statement)}
+    return select(g.digest, g.id, g.flush_number, g.next_flush_at, g.idle).where(among)
 
 
-def _among(tx: Tx, column: sa.ColumnElement[int], numbers: Iterable[int]) -> sa.ColumnElement[bool]:
-    """Whether the column is one of these, however many there are: one parameter, so that the statement is compiled once."""
-    if tx.dialect == "postgresql":
-        return column == sa.any_(sa.literal(list(numbers), sa.ARRAY(sa.BigInteger)))
-    listed = func.json_each(msgspec.json.encode(list(numbers)).decode()).table_valued("value")
-    return column.in_(select(listed.c.value))
+# One parameter however many groups there are, so that the statement is made and compiled once.
+_STANDING = {
+    "postgresql": _standing(alert_groups.c.digest == sa.any_(bindparam("wanted", type_=sa.ARRAY(sa.BigInteger)))),
+    "sqlite": _standing(alert_groups.c.digest.in_(select(func.json_each(bindparam("wanted")).table_valued("value").c.value))),
+}
 
 
 def insert_groups(tx: Tx, new: Sequence[Group]) -> None:

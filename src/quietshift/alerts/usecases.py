@@ -73,26 +73,28 @@ class Alerting:
         after: dict[int, Alert] = {}
         came: dict[int, datetime] = {}
         for r in reports:
-            came.setdefault(r.digest, r.alert.updated_at)
-            old = after.get(r.digest) or before.get(r.digest)
-            if old is None:
-                after[r.digest] = r.alert
-                continue
-            merged, _ = decide.merge(old, r.alert, now, heard)
-            if not self._told_again(old, merged, now):
-                after[r.digest] = merged
+            key, alert = r.digest, r.alert
+            came.setdefault(key, alert.updated_at)
+            old = after.get(key) or before.get(key)
+            if old is not None:
+                alert, _ = decide.merge(old, alert, now, heard)
+                if self._told_again(old, alert, now):
+                    continue
+            after[key] = alert
         unknown = [key for key in after if key not in before]
-        for key, row_id in zip(unknown, store.take_ids(tx, "alerts", len(unknown)), strict=True):
-            after[key] = msgspec.structs.replace(after[key], id=row_id)
-        joining = {key: alert for key, alert in after.items() if not alert.grouped}
-        for key, alert in joining.items():
-            after[key] = msgspec.structs.replace(alert, grouped=True)
+        ids = dict(zip(unknown, store.take_ids(tx, "alerts", len(unknown)), strict=True))
+        joining: list[tuple[Alert, datetime]] = []
+        for key, alert in after.items():
+            if not alert.grouped:
+                after[key] = member = msgspec.structs.replace(alert, id=ids.get(key, alert.id), grouped=True)
+                joining.append((member, came[key]))
         store.insert_alerts(tx, ((key, after[key]) for key in unknown))
         store.update_alerts(tx, (alert for key, alert in after.items() if key in before))
-        self._join(tx, [(alert, came[key]) for key, alert in joining.items()], now)
+        self._join(tx, joining, now)
         if self.hot.enabled:
-            self.hot.apply(after.items())
-            tx.after_commit(lambda: self.hot.confirm(after.items()))
+            tx.after_undo(self.hot.invalidate)
+            written = self.hot.apply(after)
+            tx.after_commit(lambda: self.hot.confirm(written))
         tx.publish("alerts")
 
     @staticmethod
@@ -103,7 +105,9 @@ class Alerting:
     def refresh(self, tx: Tx) -> None:
         """Read the hot state from the rows, if it is not known or not to be trusted."""
         if self.hot.enabled and self.hot.stale:
-            self.hot.load(store.all_alerts(tx))
+            tx.after_undo(self.hot.invalidate)
+            written = self.hot.load(store.all_alerts(tx))
+            tx.after_commit(lambda: self.hot.confirm(written))
 
     def _join(self, tx: Tx, alerts: Iterable[tuple[Alert, datetime]], now: datetime) -> None:
         """Make alerts members of the groups of their routes; groups that do not exist yet are made, with their first timer.
@@ -127,7 +131,8 @@ class Alerting:
             pairs += [(group_id, alert.id) for alert, _ in joining]
             if group is not None and group.flush_number and not group.idle:
                 continue
-            due = min(decide.first_flush(route, alert.starts_at, now, since) for alert, since in joining)
+            earliest, since = min(alert.starts_at for alert, _ in joining), min(since for _, since in joining)
+            due = decide.first_flush(route, earliest, now, since)
             if group is None:
                 group_key = decide.group_key(route, place.labels)
                 new.append(Group(group_id, key, route.path, place.labels, group_key, route.receiver, now, due))

@@ -45,6 +45,7 @@ class Tx:
         self.db, self.conn = db, conn
         self.dialect: Dialect = db.dialect
         self._after: list[Callable[[], None]] = []
+        self._undo: list[Callable[[], None]] = []
         self._topics: list[str] = []
         self._dues: list[datetime] = []
         self.born_leased: list[Delivery] = []
@@ -58,6 +59,16 @@ class Tx:
     def after_commit(self, call: Callable[[], None]) -> None:
         """Call this once the transaction is on disk; never if it is rolled back."""
         self._after.append(call)
+
+    def after_undo(self, call: Callable[[], None]) -> None:
+        """Call this if the transaction, or the savepoint that this is said in, is undone; before anybody else writes."""
+        self._undo.append(call)
+
+    def undone(self, since: int = 0) -> None:
+        """What was done from there on is undone: tell who wants to know."""
+        calls, self._undo = self._undo[since:], self._undo[:since]
+        for call in calls:
+            call()
 
     def publish(self, topic: str) -> None:
         """Tell open pages and other processes, after the commit, that this changed: "incidents", "incident:1042"."""
@@ -75,10 +86,12 @@ class Tx:
         """
         lists: tuple[list[Any], ...] = (self._after, self._topics, self._dues, self.born_leased)
         marks = [len(part) for part in lists]
+        undo = len(self._undo)
         nested = self.conn.begin_nested()
         try:
             yield
         except BaseException:
+            self.undone(undo)
             try:
                 nested.rollback()
             except sa_exc.DBAPIError as gone:
@@ -208,6 +221,7 @@ class Database:
         Raises Unavailable where the store cannot be reached, is locked or full: nothing was changed.
         """
         with self._write_turn.held(ahead=ahead) if self.dialect == "sqlite" else contextlib.nullcontext():
+            tx = None
             try:
                 with self._writer.connect() as conn, conn.begin():
                     tx = Tx(self, conn)
@@ -215,8 +229,12 @@ class Database:
                     message = tx.announcement
                     if message and self.dialect == "postgresql":
                         conn.exec_driver_sql(NOTIFY, (message.encode(self.process),))
-            except _AWAY as error:
-                raise Unavailable(f"the database cannot take it now: {_first_line(error)}") from error
+            except BaseException as error:
+                if tx is not None:
+                    tx.undone()
+                if isinstance(error, _AWAY):
+                    raise Unavailable(f"the database cannot take it now: {_first_line(error)}") from error
+                raise
         for call in tx._after:
             call()
         if tx.born_leased and self.take_born_leased is not None:
