@@ -96,8 +96,9 @@ def _bounds(indexes: tuple[Value, ...], length: int) -> tuple[int, int]:
     return first, last
 
 
-def _len(_: Context, item: Value) -> int:
+def _len(context: Context, item: Value) -> int:
     if isinstance(item, str):
+        context.budget.spend_text(item)
         return len(item) if item.isascii() else len(raw(item))
     if isinstance(item, Seq):
         return len(item.items)
@@ -138,7 +139,7 @@ def _eq(_: Context, one: Value, *others: Value) -> bool:
     return any(_same(one, other) for other in others)
 
 
-def _lt(_: Context, one: Value, other: Value) -> bool:
+def _lt(context: Context, one: Value, other: Value) -> bool:
     kind, other_kind = _kind(one), _kind(other)
     if not kind or not other_kind:
         raise ValueError("invalid type for comparison")
@@ -146,7 +147,10 @@ def _lt(_: Context, one: Value, other: Value) -> bool:
         raise ValueError("incompatible types for comparison")
     if kind == "bool":
         raise ValueError("invalid type for comparison")
-    return raw(one) < raw(other) if kind == "string" else bool(one < other)
+    if kind != "string":
+        return bool(one < other)
+    context.budget.spend((len(one) + len(other)) // 256)
+    return raw(one) < raw(other)
 
 
 def _le(context: Context, one: Value, other: Value) -> bool:
@@ -180,15 +184,21 @@ def js_escape(text: str) -> str:
 
 
 def _html(context: Context, *values: Value) -> str:
-    return _paid(context, html_escape(printed(context, values)))
+    text = printed(context, values)
+    context.budget.spend(len(text) // 64)
+    return _paid(context, html_escape(text))
 
 
 def _js(context: Context, *values: Value) -> str:
-    return _paid(context, js_escape(printed(context, values)))
+    text = printed(context, values)
+    context.budget.spend(len(text) // 32)
+    return _paid(context, js_escape(text))
 
 
 def _urlquery(context: Context, *values: Value) -> str:
-    return _paid(context, quote_plus(printed(context, values), safe="", errors="surrogateescape"))
+    text = printed(context, values)
+    context.budget.spend(len(text) // 32)
+    return _paid(context, quote_plus(text, safe="", errors="surrogateescape"))
 
 
 def _paid(context: Context, text: str) -> str:

@@ -25,9 +25,9 @@ from quietshift.channels.gotemplate.nodes import (
     Dot,
     Field,
     Identifier,
-    Jump,
     Literal,
     Nil,
+    Node,
     Operand,
     Pipe,
     Range,
@@ -102,24 +102,27 @@ class Run:
         for node in body:
             try:
                 self.context.budget.spend(1)
-                if isinstance(node, Text):
-                    self.out.literal(node.text)
-                    continue
-                if isinstance(node, Action):
-                    self.action(dot, node)
-                    continue
-            except (LimitReached, ValueError) as error:
-                raise error if isinstance(error, TemplateError) else self.fail(str(error), node.at) from None
-            if isinstance(node, Branch):
-                jump = self.branch(dot, node)
-            elif isinstance(node, Range):
-                jump = self.range(dot, node)
-            elif isinstance(node, Jump):
-                jump = node.kind
-            else:
-                jump = self.call(dot, node)
+                jump = self.node(dot, node)
+            except (LimitReached, RecursionError) as error:
+                message = "too deeply nested" if isinstance(error, RecursionError) else str(error)
+                raise self.fail(message, node.at) from None
             if jump:
                 return jump
+        return ""
+
+    def node(self, dot: Value, node: Node) -> str:
+        if isinstance(node, Text):
+            self.out.literal(node.text)
+        elif isinstance(node, Action):
+            self.action(dot, node)
+        elif isinstance(node, Branch):
+            return self.branch(dot, node)
+        elif isinstance(node, Range):
+            return self.range(dot, node)
+        elif isinstance(node, Call):
+            self.call(dot, node)
+        else:
+            return node.kind
         return ""
 
     def action(self, dot: Value, node: Action) -> None:
@@ -181,7 +184,7 @@ class Run:
     def brief(self, value: Value) -> str:
         return value[:60] if isinstance(value, str) else type_name(value)
 
-    def call(self, dot: Value, node: Call) -> str:
+    def call(self, dot: Value, node: Call) -> None:
         definition = self.definitions.get(node.name)
         if definition is None:
             raise self.fail(f"template {node.name!r} not defined", node.at)
@@ -191,7 +194,6 @@ class Run:
             raise self.fail(f"templates call one another more than {MAX_CALLS} deep", node.at)
         self.run(definition, value)
         self.calls -= 1
-        return ""
 
     # -- pipelines -----------------------------------------------------------------------------------------------------
 

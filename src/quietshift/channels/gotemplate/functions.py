@@ -94,8 +94,9 @@ def _replace(context: Context, source: str, replacement: str, text: str) -> str:
     groups = expression.groups
     parts = _template(replacement, names, groups)
     out, end = [], 0
+    context.budget.spend(len(text) // 32)
     for match in expression.finditer(text):
-        context.budget.spend(1)
+        context.budget.spend(4)
         first, last = match.span()
         if first == last and first == end and first > 0:
             continue  # nothing right behind a match is no match of its own
@@ -187,13 +188,9 @@ def _to_date(_: Context, layout: str, text: str) -> Time:
 
 
 def _join(context: Context, separator: str, items: Seq) -> str:
-    context.budget.spend(1 + (len(items.items) * (1 + len(separator) // 64)) // 4)
-    return joined(separator, items)
-
-
-def joined(separator: str, items: Seq) -> str:
-    """One text of them, where it is not too long."""
-    if sum(map(len, items.items)) + len(separator) * len(items.items) > MAX_TEXT:
+    size = sum(map(len, items.items)) + len(separator) * len(items.items)
+    context.budget.spend(len(items.items) // 8 + size // 64)
+    if size > MAX_TEXT:
         raise ValueError(f"makes a text of more than {MAX_TEXT:,} characters")
     return separator.join(items.items)
 

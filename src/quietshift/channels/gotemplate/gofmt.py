@@ -129,7 +129,7 @@ class _Printer:
         self.budget, self.spec = budget, spec
 
     def any(self, value: Value) -> str:
-        self.budget.spend(1)
+        self.budget.spend(10)
         verb = self.spec.verb
         if verb == "T":
             return self.pad(type_name(value))
@@ -176,6 +176,8 @@ class _Printer:
         spec = self.spec
         if spec.verb not in "vsqxX":
             return f"%!{spec.verb}(string={text})"
+        if spec.verb in "qxX":
+            self.budget.spend(len(text) // 4)
         if spec.verb in "xX":
             return self.pad(self.hexadecimal(text), "0" in spec.flags)
         if spec.precision is not None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from quietshift.channels.gotemplate.calling import Function, method
 from quietshift.channels.gotemplate.gofmt import stringer
 from quietshift.channels.gotemplate.gotime import Duration, Location, Month, Time, Weekday, clamp, duration_text, format_time
+from quietshift.channels.gotemplate.limits import MAX_TEXT
 from quietshift.channels.gotemplate.values import Kv, Pair, Seq, Value, strings
 
 _SECOND = 1_000_000_000
@@ -29,6 +30,12 @@ def _pairs(labels: Kv) -> Seq:
 def _without(labels: Kv, names: Seq) -> Kv:
     gone = set(names.items)
     return Kv((name, value) for name, value in labels.items() if name not in gone)
+
+
+def _join(items: Seq, separator: str) -> str:
+    if sum(map(len, items.items)) + len(separator) * len(items.items) > MAX_TEXT:
+        raise ValueError(f"makes a text of more than {MAX_TEXT:,} characters")
+    return separator.join(items.items)
 
 
 def _moved(time: Time, nanoseconds: int) -> Time:
@@ -137,7 +144,7 @@ METHODS: dict[str, dict[str, Function]] = {
         "Names": method(lambda pairs: strings((pair.Name for pair in pairs.items), "template.Strings")),
         "Values": method(lambda pairs: strings((pair.Value for pair in pairs.items), "template.Strings")),
     },
-    "template.Strings": {"Join": method(lambda items, separator: separator.join(items.items), "string")},
+    "template.Strings": {"Join": method(_join, "string")},
     "time.Time": _TIME,
     "time.Duration": _DURATION,
     "time.Month": _STRING,

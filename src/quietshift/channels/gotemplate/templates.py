@@ -13,7 +13,7 @@ from quietshift.channels.gotemplate.errors import TemplateError
 from quietshift.channels.gotemplate.escape import HtmlWriter
 from quietshift.channels.gotemplate.execute import Run, TextWriter
 from quietshift.channels.gotemplate.functions import FUNCTIONS
-from quietshift.channels.gotemplate.limits import Budget, LimitReached
+from quietshift.channels.gotemplate.limits import Budget
 from quietshift.channels.gotemplate.nodes import Definition
 from quietshift.channels.gotemplate.parser import parse
 from quietshift.channels.gotemplate.values import Data
@@ -74,12 +74,7 @@ class Templates:
 
     def _render(self, text: str, data: Data, budget: Budget, out: TextWriter | HtmlWriter) -> str:
         known, whole = self._with(text)
-        try:
-            Run(known, Context(budget, data.at or datetime.now(UTC)), out).run(whole, data)
-        except LimitReached as error:
-            raise TemplateError(str(error)) from None
-        except RecursionError:
-            raise TemplateError("too deeply nested") from None
+        Run(known, Context(budget, data.at or datetime.now(UTC)), out).run(whole, data)
         return out.result()
 
     def _with(self, text: str) -> tuple[Mapping[str, Definition], Definition]:
