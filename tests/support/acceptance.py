@@ -42,7 +42,9 @@ class AlertmanagerAcceptance:
         self._sources = sources
         self._binary = binary
 
-    def __call__(self, candidate: Sequence[str | Path], *tests: str, folder: Path) -> Verdict:
+    def __call__(
+        self, candidate: Sequence[str | Path], *tests: str, folder: Path, env: Mapping[str, str] | None = None
+    ) -> Verdict:
         """Run `tests` by their names (none: all) against the command `candidate`, with `folder` for its wrapper."""
         wrapper = folder / "bin/prometheus-alertmanager"
         wrapper.parent.mkdir()
@@ -52,7 +54,7 @@ class AlertmanagerAcceptance:
         done = subprocess.run(
             [self._binary, "-test.v", "-test.parallel", "1", "-test.timeout", "280s", *only],
             cwd=self._sources,
-            env={**os.environ, "GOPATH": str(folder)},
+            env={**os.environ, **(env or {}), "GOPATH": str(folder)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.candidate import QUIETSHIFT, Candidate
 from tests.support.needs import program
-from tests.support.ports import free_port
 from tests.support.webhook import WebhookServer
 
 CONFIG = """\
@@ -32,57 +31,6 @@ receivers:
   - name: storage
     webhook_configs: [{url: 'HOOK'}]
 """
-
-
-class Candidate:
-    """`quietshift alertmanager` as a process."""
-
-    def __init__(self, folder: Path, config: str) -> None:
-        self.folder, self.config = folder, folder / "alertmanager.yml"
-        self.config.write_text(config)
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
-        self.start()
-
-    def start(self) -> None:
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    Path(sys.prefix) / "bin/quietshift", "alertmanager", f"--config.file={self.config}",
-                    "--storage.path", self.folder / "data", "--web.listen-address", f"127.0.0.1:{self.port}",
-                    "--cluster.listen-address=", "--log.level=debug",
-                ],
-                stdout=log, stderr=log, env={k: v for k, v in os.environ.items() if not k.startswith("QUIETSHIFT_")},
-            )  # fmt: skip
-        deadline = time.monotonic() + 30
-        while True:
-            assert self.process.poll() is None, self.log()
-            try:
-                self.get("status")
-                return
-            except urllib.error.URLError:
-                assert time.monotonic() < deadline, self.log()
-                time.sleep(0.02)  # waits for another process
-
-    def log(self) -> str:
-        return (self.folder / "log").read_text()
-
-    def get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"{self.url}/api/v2/{path}", timeout=30) as answer:
-            return json.load(answer)
-
-    def post(self, alerts: list[dict[str, Any]]) -> int:
-        request = urllib.request.Request(
-            f"{self.url}/api/v2/alerts", json.dumps(alerts).encode(), {"content-type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return int(answer.status)
-
-    def end(self, number: signal.Signals) -> int:
-        assert self.process is not None
-        self.process.send_signal(number)
-        return self.process.wait(20)
 
 
 @pytest.fixture
@@ -177,7 +125,7 @@ def test_a_broken_configuration_is_refused_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "alertmanager.yml").write_text("route:\n  receiver: nobody\n")
     done = subprocess.run(
         [
-            Path(sys.prefix) / "bin/quietshift", "alertmanager", f"--config.file={tmp_path}/alertmanager.yml",
+            *QUIETSHIFT, f"--config.file={tmp_path}/alertmanager.yml",
             f"--storage.path={tmp_path}/data",
         ],
         capture_output=True, text=True, check=False, timeout=30,
