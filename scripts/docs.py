@@ -43,6 +43,8 @@ TABLES = {
     "alert_group_members": "Which alert is in which group.",
     "notification_log": "What each integration of a group was told last.",
     "open_events": "Problems that other tools have triggered and not resolved, by their own key.",
+    "change_events": "What other tools have changed, as they told: shown beside the incidents of the service.",
+    "event_requests": "What became of requests to Opsgenie's API, for a day.",
     "silences": "Silences, as Alertmanager has them.",
     "alert_decisions": "Why a group's receiver was told something, or was not.",
     "incidents": "The unit of response. At most one is open for a group and receiver.",
@@ -264,10 +266,9 @@ def alerts_api() -> str:
 
 
 def events_api() -> str:
-    from quietshift.alerts.events_api import BEATS, HEARTBEAT, PREFIX, ROUTES
+    from quietshift.alerts.events_api import ROUTES
 
-    rows = [(f"`{method} {PREFIX}{path}`", text) for path, methods in ROUTES.items() for method, text in methods.items()]
-    rows += [(f"`{method} {HEARTBEAT}{{token}}`", text) for method, text in BEATS.items()]
+    rows = [(f"`{method} {path}`", text) for path, methods in ROUTES.items() for method, text in methods.items()]
     return _table(("operation", "what it does"), rows)
 
 

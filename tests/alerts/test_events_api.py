@@ -9,10 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from quietshift.alerts.api import Refused
-from quietshift.alerts.events_api import AT_ONCE, EventsApi
+from quietshift.alerts.events_api import EventsApi
 from quietshift.alerts.inbound import hash_line
-from quietshift.alerts.model import Heartbeats, Inbound, Inbounds
+from quietshift.alerts.sources import Heartbeats, Inbound, Inbounds
+from quietshift.alerts.turns import AT_ONCE
 from tests.alerts.conftest import DEFAULT, World
+from tests.support.door import ask, asked
 
 KEY = "k" * 32
 INBOUNDS = Inbounds({hash_line(KEY).removeprefix("sha256:"): Inbound("tool", "pagerduty", "gitaly", "")})
@@ -29,23 +31,8 @@ class Door:
     async def ready(self) -> Any:
         return self.world.room.opened
 
-    async def ask(self, body: bytes, method: str = "POST", path: str = "/v2/enqueue") -> tuple[int, Any, dict[str, str]]:
-        chunks = [body[i : i + 65536] for i in range(0, len(body), 65536)] or [b""]
-        sent: list[Any] = []
-
-        async def receive() -> dict[str, Any]:
-            chunk = chunks.pop(0)
-            return {"type": "http.request", "body": chunk, "more_body": bool(chunks)}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        await self.api({"method": method, "path": path, "headers": []}, receive, send)
-        headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-        return sent[0]["status"], json.loads(sent[1]["body"]), headers
-
-    def raw(self, body: bytes, *args: str) -> tuple[int, Any]:
-        return asyncio.run(self.ask(body, *args))[:2]
+    def raw(self, body: bytes, method: str = "POST", path: str = "/v2/enqueue", **headers: str) -> tuple[int, Any]:
+        return ask(self.api, path, body, method, **headers)[:2]
 
     def __call__(self, payload: Any = PAYLOAD, **event: Any) -> tuple[int, Any]:
         given = {"routing_key": KEY, "event_action": "trigger", "payload": payload, **event}
@@ -165,20 +152,20 @@ def test_who_sends_faster_than_can_be_stored_is_asked_to_come_again(own):
         await opened.wait()
         return own.world.room.opened
 
-    own.api._ready = later
+    own.api = EventsApi(lambda: INBOUNDS, Heartbeats, own.world.clock, later)
 
     async def flood():
         event = json.dumps({"routing_key": KEY, "event_action": "trigger", "payload": PAYLOAD}).encode()
-        asked = [asyncio.create_task(own.ask(event)) for _ in range(AT_ONCE)]
+        waiting = [asyncio.create_task(asked(own.api, "/v2/enqueue", event, "POST", {})) for _ in range(AT_ONCE)]
         for _ in range(5):
             await asyncio.sleep(0)
-        refused = await own.ask(event)
+        refused = await asked(own.api, "/v2/enqueue", event, "POST", {})
         opened.set()
-        return refused, await asyncio.gather(*asked), await own.ask(event)
+        return refused, await asyncio.gather(*waiting), await asked(own.api, "/v2/enqueue", event, "POST", {})
 
     refused, taken, after = asyncio.run(flood())
     assert (refused[0], refused[2]["retry-after"]) == (429, "5")
-    assert {status for status, *_ in (*taken, after)} == {202}
+    assert {answer.status for answer in (*taken, after)} == {202}
     assert len(own.world.listed()) == AT_ONCE + 1
 
 
@@ -186,7 +173,7 @@ def test_before_the_database_is_open_the_sender_is_asked_to_come_again(own):
     async def never():
         raise Refused(503, "the database is not open yet: send it again")
 
-    own.api._ready = never
+    own.api = EventsApi(lambda: INBOUNDS, Heartbeats, own.world.clock, never)
     assert own()[0] == 503
 
 

@@ -1,13 +1,13 @@
 """Integrations in the ops directory, and the keys that are made for them."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
 from quietshift.alerts.inbound import hash_line
-from quietshift.alerts.model import Heartbeats, Inbounds
+from quietshift.alerts.sources import Heartbeats, Inbounds
 from quietshift.app.cli import main
 from quietshift.app.init_command import write_example
 from quietshift.app.parts import read_ops
@@ -111,7 +111,8 @@ def test_a_heartbeat_is_found_by_its_token(ops: Path) -> None:
     beats = read_ops(ops)[0].get(Heartbeats)
     found = beats.of_token(KEY)
     assert found is not None
-    assert (found.name, found.severity, found.patience) == ("backup", "critical", timedelta(hours=25))
+    heard = datetime(2026, 11, 21, 3, tzinfo=UTC)
+    assert (found.name, found.severity, found.due(heard)) == ("backup", "critical", heard + timedelta(hours=25))
     assert beats.of_token(hash_line(KEY)) is None
 
 

@@ -1,6 +1,5 @@
 """Opsgenie's door: open, acknowledge, close by alias; what is refused, and how."""
 
-import asyncio
 import json
 from typing import Any
 
@@ -10,9 +9,10 @@ from hypothesis import strategies as st
 
 from quietshift.alerts.events_api import EventsApi
 from quietshift.alerts.inbound import hash_line
-from quietshift.alerts.model import Heartbeats, Inbound, Inbounds
+from quietshift.alerts.sources import Heartbeats, Inbound, Inbounds
 from quietshift.kernel import timers
 from tests.alerts.conftest import DEFAULT, World
+from tests.support.door import ask
 
 KEY = "eb243592-faa2-4ba2-a551-1afdf565c889"
 INBOUNDS = Inbounds({hash_line(KEY).removeprefix("sha256:"): Inbound("tool", "opsgenie", "gitaly", "")})
@@ -30,20 +30,7 @@ class Door:
         return self.world.room.opened
 
     def __call__(self, path: str, body: Any = None, *, key: str = f"GenieKey {KEY}", method: str = "POST") -> tuple[int, Any]:
-        path, _, query = path.partition("?")
-        content = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
-        sent: list[Any] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": content}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        headers = [(b"authorization", key.encode())]
-        scope = {"method": method, "path": path, "query_string": query.encode(), "headers": headers}
-        asyncio.run(self.api(scope, receive, send))
-        return sent[0]["status"], json.loads(sent[1]["body"])
+        return ask(self.api, path, body if isinstance(body, bytes) else body or {}, method, authorization=key)[:2]
 
     def listed(self) -> list[dict[str, Any]]:
         self.world.run(until=self.world.seconds + 1)
@@ -113,7 +100,7 @@ def test_a_bad_alert_is_refused_by_the_name_of_its_place(shared, body, error):
 def test_what_is_refused(shared):
     assert shared("/v2/alerts", ALERT, key="GenieKey wrong")[0] == 401
     assert shared("/v2/alerts", ALERT, key=f"Bearer {KEY}")[0] == 401
-    assert shared("/v2/alerts/disk/close")[0] == 422
+    assert shared("/v2/alerts/disk/close?identifierType=name")[0] == 422
     assert shared("/v2/alerts/disk/snooze")[0] == 404
     assert shared("/v2/alerts", method="GET")[0] == 405
 

@@ -181,7 +181,6 @@ def incident(**more: Any) -> Context:
             "points": [1, 1.1, 1, 0.9, 1.2, 1, 1.1, 1.4, 2.2, 5, 9, 14.2, 14.4],
             "window": "6 h",
         },
-        changes=[{"text": "gitaly v17.2", "by": "deploy pipeline", "at": ago(minutes=41)}],
         also=[{"text": "DiskWillFill on gitaly-03", "href": "/alerts?q=DiskWillFill"}],
         runbook={
             "title": "Git error budget burn",
@@ -205,7 +204,6 @@ def incident_acknowledged() -> Context:
         "incident": found["incident"] | state,
         "next": None,
         "budget": None,
-        "changes": [],
         "also": [],
         "runbook": None,
         "can": {"resolve", "snooze", "escalate", "reassign", "severity", "note", "step"},

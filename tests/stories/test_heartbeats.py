@@ -9,7 +9,7 @@ import pytest
 
 from quietshift.alerts.events_api import EventsApi
 from quietshift.alerts.inbound import hash_line
-from quietshift.alerts.model import Heartbeats, Inbounds
+from quietshift.alerts.sources import Heartbeats, Inbounds
 from quietshift.incidents.model import State
 from tests.stories.world import World
 

@@ -1,38 +1,46 @@
-"""The doors of other tools' events: `POST /v2/enqueue` as PagerDuty has it, and of heartbeats. A key says who asks.
+"""The doors of other tools' events: PagerDuty's, Opsgenie's, webhooks, and of heartbeats. A key says who asks.
 
-A plain ASGI application, as AlertsApi. An event that was answered 202 is on disk.
+A plain ASGI application, as AlertsApi. What was answered 2xx is on disk. Keys and tokens that stand in a path are never logged.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from quietshift.alerts.api import Opened, Receive, Refused, Scope, Send, read_body, respond
-from quietshift.alerts.model import Event, Heartbeat, Heartbeats, Inbound, Inbounds
-from quietshift.alerts.wires import opsgenie, pagerduty
+from quietshift.alerts.api import Opened, Receive, Refused, Scope, Send, respond
+from quietshift.alerts.opsgenie_api import OpsgenieDoor
+from quietshift.alerts.sources import Event, Heartbeats, Inbound, Inbounds
+from quietshift.alerts.turns import RETRY_SECONDS, Request, Turns
+from quietshift.alerts.wires import grouped, pagerduty
+from quietshift.alerts.wires.reading import Wrong, decode_object
 from quietshift.kernel.clock import Clock, rfc3339
+from quietshift.kernel.db import Tx
 from quietshift.kernel.errors import QuietshiftError
 
 log = logging.getLogger("quietshift.events")
-T = TypeVar("T")
-PREFIX = "/v2/"
+MAX_EVENT = 512 << 10
+MAX_WEBHOOK = 4 << 20  # a group of some thousand alerts
+PAGERDUTY, HEARTBEAT, WEBHOOK = "/v2/", "/heartbeat/", "/in"
+WEBHOOKS = ("alertmanager", "grafana", "json")
 ROUTES: dict[str, dict[str, str]] = {
-    "enqueue": {"POST": "Trigger, acknowledge or resolve a problem: PagerDuty's Events API v2."},
-    "alerts": {"POST": "Open a problem: Opsgenie's Alert API."},
-    "alerts/{alias}/acknowledge": {"POST": "Acknowledge it; with `identifierType=alias`."},
-    "alerts/{alias}/close": {"POST": "Resolve it; with `identifierType=alias`."},
+    "/v2/enqueue": {"POST": "Trigger, acknowledge or resolve a problem: PagerDuty's Events API v2."},
+    "/v2/change/enqueue": {"POST": "Tell of a change; it wakes nobody: PagerDuty's change events."},
+    **OpsgenieDoor.ROUTES,
+    "/in": {"POST": "A webhook of Alertmanager or Grafana, or JSON by a mapping; the key as bearer token or as password."},
+    "/in/{key}": {"POST": "The same, for tools that can send no header."},
+    "/heartbeat/{token}": {
+        "GET": "The heartbeat with this token is heard.",
+        "POST": "The same, whatever is posted, but for a webhook of Alertmanager or Grafana in which nothing fires.",
+    },
 }
-ALERTS = "alerts"
-HEARTBEAT = "/heartbeat/"
-BEATS = {"GET": "The heartbeat with this token is heard.", "POST": "The same, whatever is posted."}
-AT_ONCE = 64  # events of one integration that may wait to be stored; the next is asked to come again
-RETRY_SECONDS = "5"
+
+
+def is_ours(path: str) -> bool:
+    """Whether a request for this path is answered here."""
+    return path.startswith((PAGERDUTY, HEARTBEAT, f"{WEBHOOK}/")) or path == WEBHOOK
 
 
 class EventsApi:
@@ -42,114 +50,117 @@ class EventsApi:
         self, inbounds: Callable[[], Inbounds], heartbeats: Callable[[], Heartbeats], clock: Clock,
         ready: Callable[[], Awaitable[Opened]],
     ) -> None:  # fmt: skip
-        self._inbounds, self._heartbeats, self._clock, self._ready = inbounds, heartbeats, clock, ready
-        self._waiting: Counter[str] = Counter()
+        self._inbounds, self._heartbeats, self._turns = inbounds, heartbeats, Turns(clock, ready)
+        self._opsgenie = OpsgenieDoor(inbounds, heartbeats, self._turns)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        opsgenie = self._opsgenie if self._opsgenie.knows(request.path) else None
+        answer = opsgenie.answer if opsgenie else self._answer
+        refuse: Callable[[int, str], Mapping[str, Any]] = opsgenie.refuse if opsgenie else _refuse
         headers: Mapping[str, str] = {}
         try:
-            status, body = await self._answer(scope, receive)
+            status, body = await answer(request)
         except Refused as refused:
-            status, body, headers = refused.status, _refusal(refused), refused.headers
-        except pagerduty.Wrong as wrong:
-            status, body = 400, pagerduty.refusal(wrong)
+            status, headers = refused.status, refused.headers
+            body = refused.body if isinstance(refused.body, Mapping) else refuse(status, refused.body)
         except QuietshiftError as error:
-            status, body, headers = 503, _told(str(error)), {"retry-after": RETRY_SECONDS}
-            log.error("an event could not be stored, its sender is asked to repeat it: %s", error)
+            status, headers = 503, {"retry-after": RETRY_SECONDS}
+            body = refuse(status, str(error))
+            log.error("what a tool sent could not be stored, it is asked to repeat it: %s", error)
         except Exception:
-            log.exception("%s %s failed", scope["method"], scope["path"])
-            status, body = 500, _told("internal error; the log has it")
-        await respond(send, status, json.dumps(body).encode(), headers)
+            log.exception("%s below %s failed", request.method, request.path[: request.path.find("/", 1) + 1])
+            status, body = 500, refuse(500, "internal error; the log has it")
+        await respond(send, status, b"" if request.method == "HEAD" else json.dumps(body).encode(), headers)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Mapping[str, Any]]:
-        if scope["path"].startswith(HEARTBEAT):
-            return await self._beat(scope, receive)
-        path = scope["path"].removeprefix(PREFIX)
-        if path.rstrip("/") == ALERTS or path.startswith(f"{ALERTS}/"):
-            return await self._opsgenie(scope, receive, path.removeprefix(ALERTS).removeprefix("/"))
-        known = ROUTES.get(path.rstrip("/"))
-        if known is None:
-            raise Refused(404, f"there is no {scope['path']}")
-        if scope["method"] not in known:
-            raise Refused(405, f"{scope['method']} is not for {scope['path']}", allow=", ".join(known))
-        too_large = Refused(413, f"an event has at most {pagerduty.MAX_BODY >> 10} KB", connection="close")
-        raw = pagerduty.decode(await read_body(receive, pagerduty.MAX_BODY, too_large))
-        inbound = self._inbounds().of_key(pagerduty.routing_key(raw), "pagerduty")
-        if inbound is None:
-            raise pagerduty.Wrong("'routing_key' is the key of no integration of type pagerduty here")
-        event = pagerduty.event(raw, self._clock.now())
-        await self._in_turn(inbound.name, self._take, inbound, event)
+    async def _answer(self, request: Request) -> tuple[int, Mapping[str, Any]]:
+        path = request.path
+        if path.startswith(HEARTBEAT):
+            return await self._beat(request)
+        try:
+            if path == WEBHOOK or path.startswith(f"{WEBHOOK}/"):
+                return await self._webhook(request)
+            door = {"enqueue": self._enqueue, "change/enqueue": self._change}.get(path.removeprefix(PAGERDUTY).rstrip("/"))
+            if door is None:
+                raise Refused(404, f"there is no {path}")
+            request.allow("POST")
+            raw = decode_object(await request.body(MAX_EVENT))
+            inbound = self._inbounds().of_key(pagerduty.routing_key(raw), "pagerduty")
+            if inbound is None:
+                raise Wrong("'routing_key' is the key of no integration of type pagerduty here")
+            self._turns.count(inbound)
+            return await door(inbound, raw)
+        except Wrong as wrong:
+            raise Refused(400, pagerduty.refusal(wrong)) from None
+
+    async def _enqueue(self, inbound: Inbound, raw: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
+        event = pagerduty.event(raw, self._turns.clock.now())
+        await self._take(inbound, [event])
         return 202, pagerduty.answer(event.key)
 
-    async def _opsgenie(self, scope: Scope, receive: Receive, path: str) -> tuple[int, Mapping[str, Any]]:
-        if scope["method"] != "POST":
-            raise Refused(405, opsgenie.refusal(f"{scope['method']} is not for {scope['path']}"), allow="POST")
-        header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        inbound = self._inbounds().of_key(opsgenie.key_of(header.decode("latin-1")), "opsgenie")
-        if inbound is None:
-            told = "send the key of an integration of type opsgenie as 'Authorization: GenieKey KEY'"
-            raise Refused(401, opsgenie.refusal(told))
-        most = pagerduty.MAX_BODY
-        too_large = Refused(413, opsgenie.refusal(f"a request has at most {most >> 10} KB"), connection="close")
-        body = await read_body(receive, most, too_large)
-        try:
-            event = opsgenie.acted(path, scope.get("query_string", b"")) if path else opsgenie.created(body)
-            if event is None:
-                raise Refused(404, opsgenie.refusal(f"there is no {scope['path']}"))
-            await self._in_turn(inbound.name, self._take, inbound, event)
-        except pagerduty.Wrong as wrong:
-            errors = {str(number): error for number, error in enumerate(wrong.errors)}
-            told = "Request body is not processable. Please check the errors."
-            raise Refused(422, opsgenie.refusal(told, errors)) from None
-        return 202, opsgenie.answer()
+    async def _change(self, inbound: Inbound, raw: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
+        change = pagerduty.change(raw, inbound.service, inbound.name, self._turns.clock.now())
 
-    async def _beat(self, scope: Scope, receive: Receive) -> tuple[int, Mapping[str, Any]]:
-        if scope["method"] not in (*BEATS, "HEAD"):
-            raise Refused(405, f"{scope['method']} is not for a heartbeat", allow=", ".join(BEATS))
-        heartbeat = self._heartbeats().of_token(scope["path"].removeprefix(HEARTBEAT).rstrip("/"))
+        def keep(_opened: Opened, tx: Tx) -> None:
+            from quietshift.alerts import event_store
+
+            event_store.add_change(tx, change)
+
+        await self._turns.write(inbound.name, keep)
+        return 202, pagerduty.change_answer()
+
+    async def _webhook(self, request: Request) -> tuple[int, Mapping[str, Any]]:
+        request.allow("POST")
+        key = request.path.removeprefix(WEBHOOK).strip("/") or request.key()
+        inbound = self._inbounds().of_key(key, *WEBHOOKS)
+        if inbound is None:
+            told = "send the key of an integration of type " + ", ".join(WEBHOOKS) + ": as /in/KEY, bearer token or password"
+            raise Refused(401, told, **{"www-authenticate": "Bearer"})
+        self._turns.count(inbound)
+        events = read_webhook(inbound, await request.body(MAX_WEBHOOK), self._turns.clock)
+        await self._take(inbound, events)
+        return 202, {"status": "success", "message": f"{len(events)} events processed"}
+
+    async def _take(self, inbound: Inbound, events: list[Event]) -> None:
+        def take(opened: Opened, tx: Tx) -> None:
+            from quietshift.alerts.events import take
+
+            try:
+                take(opened.use, tx, inbound.name, inbound.service, events, self._turns.clock.now())
+            except ValueError as error:
+                raise Wrong(str(error)) from None
+
+        if events:
+            await self._turns.write(inbound.name, take)
+
+    async def _beat(self, request: Request) -> tuple[int, Mapping[str, Any]]:
+        request.allow("GET", "POST", "HEAD")
+        heartbeat = self._heartbeats().of_token(request.path.removeprefix(HEARTBEAT).rstrip("/"))
         if heartbeat is None:
             raise Refused(404, "no heartbeat has this token")
-        await read_body(receive, pagerduty.MAX_BODY, Refused(413, "a heartbeat needs no body", connection="close"))
-        due = await self._in_turn(f"heartbeat:{heartbeat.name}", self._hear, heartbeat)
-        return 200, {"status": "success", "heartbeat": heartbeat.name, "expected_by": rfc3339(due)}
+        if not grouped.beats(await request.body(MAX_WEBHOOK)):
+            told = "nothing fires in this message: it is no sign of life"
+            return 200, {"status": "ignored", "heartbeat": heartbeat.name, "message": told}
 
-    async def _in_turn(self, who: str, store: Callable[..., T], *args: Any) -> T:
-        """Store what this integration or heartbeat has sent, in a thread. Raises Refused (429) where too much of it waits."""
-        if self._waiting[who] >= AT_ONCE:
-            busy = "too many events of this integration wait to be stored: send it again"
-            raise Refused(429, busy, **{"retry-after": RETRY_SECONDS})
-        self._waiting[who] += 1
-        try:
-            return await asyncio.to_thread(store, await self._ready(), *args)
-        finally:
-            self._waiting[who] -= 1
+        def hear(opened: Opened, tx: Tx) -> str:
+            from quietshift.alerts import heartbeats
 
-    def _hear(self, opened: Opened, heartbeat: Heartbeat) -> datetime:
-        from quietshift.alerts import heartbeats
+            return rfc3339(heartbeats.beat(opened.use, tx, heartbeat, self._turns.clock.now()))
 
-        try:
-            with opened.db.write() as tx:
-                return heartbeats.beat(opened.use, tx, heartbeat, self._clock.now())
-        except Exception:
-            opened.use.hot.invalidate()
-            raise
-
-    def _take(self, opened: Opened, inbound: Inbound, event: Event) -> None:
-        from quietshift.alerts import events
-
-        try:
-            with opened.db.write() as tx:
-                events.take(opened.use, tx, inbound.name, inbound.service, event, self._clock.now())
-        except ValueError as error:
-            raise pagerduty.Wrong(str(error)) from None
-        except Exception:
-            opened.use.hot.invalidate()  # what was taken over may not be on disk
-            raise
+        due = await self._turns.write(f"heartbeat:{heartbeat.name}", hear)
+        return 200, {"status": "success", "heartbeat": heartbeat.name, "expected_by": due}
 
 
-def _refusal(refused: Refused) -> Mapping[str, Any]:
-    return refused.body if isinstance(refused.body, Mapping) else _told(refused.body)
+def read_webhook(inbound: Inbound, body: bytes, clock: Clock) -> list[Event]:
+    """What a webhook of this integration's type asks for. Raises Wrong."""
+    now = clock.now()
+    if inbound.type != "json":
+        return grouped.events(body, now, version=grouped.VERSION if inbound.type == "alertmanager" else "")
+    from quietshift.alerts.wires import mapped
+
+    assert inbound.mapping is not None  # the directory is not taken without it
+    return mapped.events(body, inbound.mapping, now)
 
 
-def _told(message: str) -> Mapping[str, Any]:
-    return {"status": "error", "message": message, "errors": [message]}
+def _refuse(status: int, message: str) -> Mapping[str, Any]:
+    return {"status": "throttle exceeded" if status == 429 else "error", "message": message, "errors": [message]}

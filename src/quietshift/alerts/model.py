@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -43,77 +42,6 @@ class Alert(msgspec.Struct, frozen=True, gc=False):
     @property
     def name(self) -> str:
         return self.labels.get("alertname", "")
-
-
-class Act(StrEnum):
-    """What another tool's event asks for."""
-
-    TRIGGER = "trigger"
-    ACKNOWLEDGE = "acknowledge"
-    RESOLVE = "resolve"
-
-
-class Event(msgspec.Struct, frozen=True):
-    """What another tool says of a problem of its own. key: its name for the problem. A trigger's labels tell what it is, without
-    those of the integration it came by; starts_at None: now."""
-
-    act: Act
-    key: str
-    labels: Labels = {}
-    annotations: Labels = {}
-    starts_at: datetime | None = None
-    url: str = ""
-
-
-class Inbound(msgspec.Struct, frozen=True):
-    """A way in for another tool's events (`kind: Integration`), bound to a service. type: whose API it speaks. key_hash: SHA-256
-    of its key, hexadecimal."""
-
-    name: str
-    type: str
-    service: str
-    key_hash: str
-    file: str = ""
-    line: int = 0
-
-
-class Inbounds(msgspec.Struct, frozen=True):
-    """Every integration, by the hash of its key."""
-
-    by_hash: Mapping[str, Inbound] = {}
-
-    def of_key(self, key: str, kind: str) -> Inbound | None:
-        """The integration of this type that has this key."""
-        found = self.by_hash.get(hashlib.sha256(key.encode("utf-8", "replace")).hexdigest())
-        return found if found is not None and found.type == kind else None
-
-
-class Heartbeat(msgspec.Struct, frozen=True):
-    """Something that has to be heard of again and again (`kind: Heartbeat`): at the latest `grace` after each `period`."""
-
-    name: str
-    service: str
-    period: timedelta
-    grace: timedelta
-    severity: str
-    token_hash: str
-    file: str = ""
-    line: int = 0
-
-    @property
-    def patience(self) -> timedelta:
-        return self.period + self.grace
-
-
-class Heartbeats(msgspec.Struct, frozen=True):
-    """Every heartbeat, by its name."""
-
-    by_name: Mapping[str, Heartbeat] = {}
-
-    def of_token(self, token: str) -> Heartbeat | None:
-        """The heartbeat whose address has this token."""
-        wanted = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
-        return next((one for one in self.by_name.values() if one.token_hash == wanted), None)
 
 
 class SilenceState(StrEnum):

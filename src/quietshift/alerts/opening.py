@@ -12,11 +12,12 @@ from functools import partial
 import msgspec
 from sqlalchemy import Connection, text
 
-from quietshift.alerts import events, flush, heartbeats, senders, store
+from quietshift.alerts import event_store, events, flush, heartbeats, senders, store
 from quietshift.alerts.api import Opened
 from quietshift.alerts.hot import Hot
 from quietshift.alerts.intake import Intake
-from quietshift.alerts.model import AlertsConfig, Heartbeats
+from quietshift.alerts.model import AlertsConfig
+from quietshift.alerts.sources import Heartbeats
 from quietshift.alerts.usecases import FORGET_TIMER, GROUP_TIMER, Alerting
 from quietshift.kernel import timers
 from quietshift.kernel.clock import Clock, parse_rfc3339, rfc3339
@@ -30,6 +31,8 @@ log = logging.getLogger("quietshift.alerts")
 TREE = "alerts.tree"  # which routes the groups in the database belong to
 HEARD_SINCE = "alerts.heard_since"
 ALIVE = "hashtextextended('quietshift.alive.' || current_schema(), 0)"  # the lock that every process shares while it lives
+FORGET_EVENTS = "alerts.forget_events"
+KEEP_REQUESTS = timedelta(days=1)  # how long may be asked what became of a request to Opsgenie's API
 
 
 class AlertsRoom:
@@ -45,11 +48,13 @@ class AlertsRoom:
         retention: timedelta = timedelta(hours=120),
         keep_resolved: timedelta = timedelta(minutes=30),
         expected: Callable[[], Heartbeats] = Heartbeats,
+        change_retention: timedelta = timedelta(days=30),
     ) -> None:
-        self._db, self._clock, self._expected = db, clock, expected
+        self._db, self._clock, self._expected, self._change_retention = db, clock, expected, change_retention
         self.use = Alerting(
             config, Hot(db.dialect == "sqlite"), external_url=external_url, retention=retention, keep_resolved=keep_resolved
         )
+        self.use.on_received = lambda tx, alerts, now: heartbeats.told(self.use, tx, expected(), alerts, now)
         self.intake = Intake(db, self.use, clock)
         self.listening_since: datetime | None = None  # when the door was opened: before, senders could not be heard
         self._was_away = False
@@ -58,6 +63,7 @@ class AlertsRoom:
         registry.timer(GROUP_TIMER, timers.InTurn(store.take_turn, partial(flush.flush_group, self.use)))
         registry.timer(FORGET_TIMER, timers.InTurn(store.take_turn, self.use.forget))
         registry.timer(heartbeats.TIMER, timers.InTurn(store.take_turn, self._missed))
+        registry.timer(FORGET_EVENTS, self._forget_events)
         registry.timer(events.CLOSE_TIMER, timers.InTurn(store.take_turn, partial(events.close, self.use)))
         for kind in senders.kinds(self.use):
             registry.sender(kind)
@@ -80,6 +86,8 @@ class AlertsRoom:
                 set_meta(tx, TREE, tree)
             if timers.get(tx, FORGET_TIMER, "all") is None:
                 timers.schedule(tx, FORGET_TIMER, "all", now + timedelta(minutes=15), now)
+            if timers.get(tx, FORGET_EVENTS, "all") is None:
+                timers.schedule(tx, FORGET_EVENTS, "all", now + timedelta(hours=1), now)
             heartbeats.follow(self.use, tx, self._expected(), now, deaf=alone)
         self._unsubscribe = self._db.live.subscribe(self._deaf)
         self.intake.start()
@@ -109,6 +117,11 @@ class AlertsRoom:
         """While PostgreSQL cannot be reached nobody can be heard, through whichever process: their silence means nothing."""
         if DEAF in message.topics:
             self.use.heard_since = self._clock.now()
+
+    def _forget_events(self, tx: Tx, timer: Timer, now: datetime) -> None:
+        """Drop changes and requests that are past their retention; once in a while."""
+        event_store.forget(tx, now - self._change_retention, now - KEEP_REQUESTS)
+        timers.schedule(tx, FORGET_EVENTS, timer.subject, now + timedelta(hours=1), now)
 
     def _missed(self, tx: Tx, timer: Timer, now: datetime) -> None:
         heartbeats.missed(self.use, tx, timer, now, heartbeats=self._expected())

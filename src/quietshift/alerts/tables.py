@@ -103,5 +103,37 @@ open_events = Table(
     Column("labels", Text, nullable=False),  # JSON; of the alert
     Column("fingerprint", Text, nullable=False),
     Column("starts_at", Instant, nullable=False),
+    Column("opened_at", Instant),  # as starts_at, but a change of severity leaves it; null: as starts_at
     Index("ix_open_events_fingerprint", "fingerprint"),
+)
+
+# What other tools have changed on purpose: told beside the incidents of the service, never told by itself.
+change_events = Table(
+    "change_events",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", Instant, nullable=False),  # by the tool
+    Column("service", Text, nullable=False),
+    Column("integration", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("details", Json, nullable=False),
+    Column("links", Json, nullable=False),  # pairs of address and text
+    Index("ix_change_events_service", "service", "at"),
+    Index("ix_change_events_at", "at"),
+)
+
+# What became of requests to Opsgenie's API: its clients ask for it by the requestId that they were answered.
+event_requests = Table(
+    "event_requests",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("source", Text, nullable=False),  # integration
+    Column("at", Instant, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("success", Boolean, nullable=False),
+    Column("alert_id", Text, nullable=False),
+    Column("alias", Text, nullable=False),
+    Index("ix_event_requests_at", "at"),
 )

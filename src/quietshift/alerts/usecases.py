@@ -46,6 +46,7 @@ class Alerting:
     silence_notice: timedelta = timedelta()  # how long before a silence ends its owner is told; 0: not at all
     routes: dict[str, Route] = field(default_factory=dict)
     router: Router = field(init=False)
+    on_received: Callable[[Tx, list[Alert], datetime], None] | None = None  # who listens to alerts: heartbeats
     behind: bool = False  # the groups in the database are not those of the configuration in force yet
 
     def __post_init__(self) -> None:
@@ -96,6 +97,8 @@ class Alerting:
             written = self.hot.apply(after)
             tx.after_commit(lambda: self.hot.confirm(written))
         tx.publish("alerts")
+        if self.on_received is not None:
+            self.on_received(tx, list(after.values()), now)
 
     @staticmethod
     def _told_again(old: Alert, new: Alert, now: datetime) -> bool:

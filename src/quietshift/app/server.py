@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from quietshift.alerts.events_api import is_ours
 from quietshift.app.protocol import BoundedHttp
 from quietshift.kernel.clock import Clock
 from quietshift.kernel.errors import ConfigError, Problem, QuietshiftError
@@ -165,7 +166,7 @@ class Server:
                 return
         if path.startswith("/api/v2/"):
             await self.alerts(scope, receive, send)
-        elif path.startswith(("/v2/", "/heartbeat/")) and self.events is not None:
+        elif self.events is not None and is_ours(path):
             await self.events(scope, receive, send)
         elif path.startswith("/-/"):
             await self._control(scope, path, send)
@@ -329,7 +330,8 @@ def serve(settings: Settings, holder: OpsHolder, clock: Clock) -> None:
     """Run the whole of Quietshift until it is told to end."""
     from quietshift.alerts.api import AlertsApi
     from quietshift.alerts.events_api import EventsApi
-    from quietshift.alerts.model import AlertsConfig, Heartbeats, Inbounds
+    from quietshift.alerts.model import AlertsConfig
+    from quietshift.alerts.sources import Heartbeats, Inbounds
     from quietshift.app.gate import Gate
 
     sock = listen(settings)

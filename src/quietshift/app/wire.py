@@ -13,7 +13,7 @@ from quietshift.kernel.clock import Clock
 from quietshift.kernel.db import Database
 from quietshift.kernel.errors import QuietshiftError
 from quietshift.kernel.ops import Loaded, OpsHolder
-from quietshift.kernel.registries import Registry
+from quietshift.kernel.registries import Panel, Registry
 from quietshift.kernel.settings import Settings
 from quietshift.kernel.worker import Worker
 
@@ -120,13 +120,14 @@ def open_app(settings: Settings, holder: OpsHolder, clock: Clock) -> App:
 
 def join(settings: Settings, holder: OpsHolder, clock: Clock, db: Database, key: bytes, *, above: bool = True) -> App:
     """Join the rooms on an open database. above: with the rooms above `incidents`, which paging does not need."""
-    from quietshift.alerts.model import AlertsConfig, Heartbeats
+    from quietshift.alerts.model import AlertsConfig
     from quietshift.alerts.opening import AlertsRoom
+    from quietshift.alerts.sources import Heartbeats
 
     registry = Registry()
     room = AlertsRoom(
         db, clock, lambda: holder.current.get(AlertsConfig), registry, settings.base_url,
-        expected=lambda: holder.current.get(Heartbeats),
+        expected=lambda: holder.current.get(Heartbeats), change_retention=settings.change_retention,
     )  # fmt: skip
     room.use.silence_notice = settings.silence_notice
     _paging(registry, lambda: holder.current, settings, secret.derive(key, "ack-link"), room.use)
@@ -168,6 +169,7 @@ def _paging(registry: Registry, ops: Callable[[], Loaded], settings: Settings, l
 
 
 def _incidents(registry: Registry, ops: Callable[[], Loaded], settings: Settings) -> None:
+    from quietshift.alerts import changes
     from quietshift.alerts.events import ACKNOWLEDGE_TIMER
     from quietshift.incidents import bundles
     from quietshift.incidents import usecases as incidents
@@ -180,6 +182,9 @@ def _incidents(registry: Registry, ops: Callable[[], Loaded], settings: Settings
     )
     registry.timer(ACKNOWLEDGE_TIMER, incidents.event_acknowledged)
     registry.timer(bundles.ACKNOWLEDGE, bundles.go_on)
+    registry.panel(
+        Panel("What changed", "changes.html", lambda tx, incident, _now: changes.panel(tx, incident.service, incident.opened_at))
+    )
 
 
 def _above(registry: Registry, ops: Callable[[], Loaded]) -> None:

@@ -62,15 +62,17 @@ def list_(states: Sequence[str], everything: bool, service: str, limit: int, out
 @incident_argument
 @output_option
 def show(incident: str, output: str) -> None:
-    """Show an incident and its timeline: what happened when, by whom and why."""
+    """Show an incident, its timeline (what happened when, by whom and why), and what was changed about its service before it."""
     from quietshift.kernel.client import connect
 
     found = connect().get(_path(incident))
     if output == "json":
         show_json(found)
         return
-    rows = [(key, _text(value)) for key, value in found.items() if key not in ("id", "timeline") and value]
+    rows = [(key, _text(value)) for key, value in found.items() if key not in ("id", "timeline", "changes") and value]
     show_table((found["id"], ""), rows)
+    if found["changes"]:
+        show_table(("changed at", "by", "what", "links"), map(_change, found["changes"]))
     lines = [(entry["at"], entry["actor"], entry["text"], entry["why"]) for entry in found["timeline"]]
     show_table(("at", "who", "what", "why"), lines, "nothing has happened yet")
 
@@ -126,6 +128,11 @@ def note(incident: str, text: str, output: str) -> None:
 def escalate(incident: str, why: str, output: str) -> None:
     """Do not wait: page the policy's next step now."""
     _call(incident, "escalate", {"why": why}, output)
+
+
+def _change(change: dict[str, Any]) -> tuple[str, ...]:
+    links = ", ".join(link["href"] or link["text"] for link in change["links"])
+    return change["at"], change["source"] or change["integration"], change["summary"], links
 
 
 def _text(value: object) -> str:

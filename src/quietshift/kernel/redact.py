@@ -34,6 +34,8 @@ _VALUES: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
         r"\g<keep>" + MASK,
     ),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), MASK),
+    # what stands for a key in the addresses of `alerts.events_api`
+    (re.compile(r"(?P<keep>/(?:in|heartbeat)/)[A-Za-z0-9_-]{16,}"), r"\g<keep>" + MASK),
     # well-known shapes: AWS, GitHub, GitLab, Slack, Stripe, our own tokens, JSON web tokens
     (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), MASK),
     (re.compile(r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|sk_live_|rk_live_|qs_)[A-Za-z0-9_-]{16,}"), MASK),

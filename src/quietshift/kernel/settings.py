@@ -129,6 +129,10 @@ SETTINGS: tuple[Setting, ...] = (
         "How long before a silence ends its owner is told, by mail or else by the first of their contacts; 0s: not at all. A "
         "silence that is no longer than this has no notice.", "duration",
     ),
+    Setting(
+        "change_retention", _positive, "30d", "How long is kept what other tools told of their changes (`/v2/change/enqueue`).",
+        "duration",
+    ),
     Setting("ack_link_ttl", _positive, "1d", "How long an acknowledge link is good.", "duration"),
     Setting(
         "heartbeat_url", _url, "",
@@ -165,6 +169,7 @@ class Settings:
     smtp_tls: Literal["starttls", "tls", "none"]
     reopen_within: timedelta
     silence_notice: timedelta
+    change_retention: timedelta
     ack_link_ttl: timedelta
     heartbeat_url: str
     heartbeat_interval: timedelta

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from quietshift.alerts import changes
+from quietshift.alerts.sources import change_as_json
 from quietshift.app.api.links import next_page
 from quietshift.app.api.problems import documented
 from quietshift.app.api.security import AppDep, Reader, Responder
@@ -67,10 +69,27 @@ class EntryOut(BaseModel):
     data: dict[str, Any]
 
 
+class LinkOut(BaseModel):
+    href: str
+    text: str
+
+
+class ChangeOut(BaseModel):
+    """What another tool has told of a change of the service, as a deploy."""
+
+    at: InstantOut
+    summary: str
+    source: str
+    integration: str
+    details: dict[str, Any]
+    links: list[LinkOut]
+
+
 class IncidentWithTimeline(IncidentOut):
     """An incident with its story, oldest first: alerts, pages and attempts, acknowledgements, notes, runbook steps."""
 
     timeline: list[EntryOut]
+    changes: list[ChangeOut] = Field(description="What was changed about its service in the 24 hours before it, newest first.")
 
 
 class AttemptOut(BaseModel):
@@ -196,7 +215,8 @@ def get_incident(app: AppDep, _who: Reader, incident: IncidentId) -> dict[str, A
     number = parse_ref(incident)
     with app.db.read() as tx:
         found = store.get(tx, number)
-        return as_json(found) | {"timeline": [entry_as_json(entry) for entry in timeline(tx, number)]}
+        changed = [change_as_json(change) for change in changes.before(tx, found.service, found.opened_at)]
+        return as_json(found) | {"timeline": [entry_as_json(entry) for entry in timeline(tx, number)], "changes": changed}
 
 
 @router.get("/{incident}/pages", response_model=list[PageOut], summary="Who was paged, and each attempt with its answer")

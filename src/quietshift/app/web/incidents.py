@@ -147,7 +147,7 @@ def show(
     people = sorted(((user.id, person(ops, user.id)["name"]) for user in ops.get(Catalog).users), key=lambda pair: pair[1])
     flash = [{"kind": "wrong", "text": wrong}] if wrong else []
     return frame.page(
-        request, "incident.html", status, topics=[f"incident:{number}"], flash=flash, now=now, budget=None, changes=[],
+        request, "incident.html", status, topics=[f"incident:{number}"], flash=flash, now=now, budget=None,
         people=people, severities=views.SEVERITIES, **context,
     )  # fmt: skip
 
