@@ -13,14 +13,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from quietshift.kernel.answer import Answer as Answer  # whoever handles rows needs it as well
+from quietshift.kernel.clock import to_micros
 from quietshift.kernel.db import Database, Tx
 from quietshift.kernel.errors import Unavailable
 from quietshift.kernel.ids import new_id
-from quietshift.kernel.schema import outbox
+from quietshift.kernel.schema import outbox, to_json
 from quietshift.kernel.timers import Parked, backoff
 
 log = logging.getLogger("quietshift.outbox")
@@ -49,6 +50,9 @@ class Delivery:
     attempted_at: datetime | None = None
 
 
+Result = tuple[Delivery, Answer]
+
+
 @dataclass(frozen=True)
 class OutboxKind:
     """How rows of a kind are sent and what is made of the answer.
@@ -57,6 +61,8 @@ class OutboxKind:
     record: stores the answer, in the transaction that marks the row; delivery.final tells whether it was the last attempt.
     delay: how long to wait after so many attempts; max_attempts: how many there are.
     turn: what `record` waits for that others share; taken before any row is locked, see timers.InTurn.
+    record_all: as `record`, of many at once, where that costs little more than one.
+    linger: seconds for which an answer may wait for others to be recorded with it: what a crash repeats, it repeats so much more.
     """
 
     kind: str
@@ -67,6 +73,18 @@ class OutboxKind:
     threads: int = 4
     lease: timedelta = field(default=LEASE)
     turn: Callable[[Tx], None] | None = None
+    record_all: Callable[[Tx, Sequence[Result], datetime], None] | None = None
+    linger: float = 0.0
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is to be sent. subject: what `cancel` names."""
+
+    destination: str
+    payload: Mapping[str, Any]
+    subject: str = ""
+    give_up_at: datetime | None = None
 
 
 def enqueue(
@@ -85,22 +103,64 @@ def enqueue(
 
     leased: this process sends it itself right after the commit, without a claim. subject: what `cancel` names.
     """
+    message = Message(destination, payload, subject, give_up_at)
+    return enqueue_many(tx, kind, [message], now, due_at=due_at, leased=leased)[0]
+
+
+def enqueue_many(
+    tx: Tx, kind: str, messages: Sequence[Message], now: datetime, *, due_at: datetime | None = None, leased: bool = False
+) -> list[str]:
+    """Write rows of a kind; returns their ids. See `enqueue`."""
     born = leased and tx.db.take_born_leased is not None and (due_at is None or due_at <= now)
-    row: dict[str, Any] = {
-        "id": new_id(now), "kind": kind, "destination": destination, "subject": subject, "payload": dict(payload),
-        "state": "pending", "due_at": due_at or now, "give_up_at": give_up_at, "attempts": int(born), "fence": int(born),
-        "lease_owner": tx.db.process if born else None, "lease_until": now + LEASE if born else None,
-        "error": None, "created_at": now,
-    }
-    tx.execute(insert(outbox), row)
+    due = due_at or now
+    made = [
+        Delivery(new_id(now), kind, m.destination, m.subject, dict(m.payload), int(born), due, now, m.give_up_at, int(born), now)
+        for m in messages
+    ]
+    owner, until = (tx.db.process, to_micros(now + LEASE)) if born else (None, None)
+    tx.run_many(
+        _INSERT,
+        [
+            (
+                d.id, kind, d.destination, d.subject, to_json(d.payload), to_micros(due),
+                None if d.give_up_at is None else to_micros(d.give_up_at), d.attempt, d.fence, owner, until, to_micros(now),
+            )
+            for d in made
+        ],
+    )  # fmt: skip
+    if made:
+        tx.due(now + LEASE if born else due)
     if born:
-        tx.born_leased.append(
-            Delivery(row["id"], kind, destination, subject, row["payload"], 1, row["due_at"], now, give_up_at, 1, now)
-        )
-        tx.due(now + LEASE)
-    else:
-        tx.due(due_at or now)
-    return str(row["id"])
+        tx.born_leased += made
+    return [d.id for d in made]
+
+
+_INSERT = """
+INSERT INTO outbox (
+    id, kind, destination, subject, payload, due_at, give_up_at, attempts, fence, lease_owner, lease_until, created_at, state
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')
+"""
+
+
+def call_off(tx: Tx, subjects: Collection[tuple[str, str]], now: datetime) -> set[tuple[str, str]]:
+    """`cancel` for many kinds and subjects; returns those of which one is being sent at this moment."""
+    found = tx.run(
+        "SELECT id, kind, subject, state, lease_owner, lease_until FROM outbox WHERE kind AMONG ? AND subject AMONG ?",
+        [tx.these({kind for kind, _ in subjects}), tx.these({subject for _, subject in subjects})],
+    )
+    free: list[tuple[str]] = []
+    flying: list[tuple[str]] = []
+    under_way: set[tuple[str, str]] = set()
+    for row_id, kind, subject, state, owner, until in found:
+        if (kind, subject) not in subjects:
+            continue
+        if state == "pending":
+            (free if owner is None else flying).append((row_id,))
+        if owner is not None and until > to_micros(now) and state != "parked":
+            under_way.add((kind, subject))
+    tx.run_many("DELETE FROM outbox WHERE id = ? AND lease_owner IS NULL", free)
+    tx.run_many("UPDATE outbox SET state = 'cancelled' WHERE id = ?", flying)
+    return under_way
 
 
 def cancel(tx: Tx, kind: str, subject: str) -> int:
@@ -127,19 +187,17 @@ def claim(tx: Tx, kind: OutboxKind, now: datetime, limit: int, but: Collection[s
         statement = statement.where(outbox.c.id.not_in(but))
     if tx.dialect == "postgresql":
         statement = statement.with_for_update(skip_locked=True)
-    claimed = []
-    for row in tx.execute(statement):
-        tx.execute(
-            update(outbox)
-            .where(outbox.c.id == row.id)
-            .values(lease_owner=tx.db.process, lease_until=now + kind.lease, fence=row.fence + 1, attempts=row.attempts + 1)
+    claimed = [
+        Delivery(
+            row.id, row.kind, row.destination, row.subject, row.payload, row.attempts + 1, row.due_at,
+            row.created_at, row.give_up_at, row.fence + 1, now,
         )
-        claimed.append(
-            Delivery(
-                row.id, row.kind, row.destination, row.subject, row.payload, row.attempts + 1, row.due_at,
-                row.created_at, row.give_up_at, row.fence + 1, now,
-            )
-        )
+        for row in tx.execute(statement)
+    ]  # fmt: skip
+    tx.run_many(
+        "UPDATE outbox SET lease_owner = ?, lease_until = ?, fence = ?, attempts = ? WHERE id = ?",
+        [(tx.db.process, to_micros(now + kind.lease), d.fence, d.attempt, d.id) for d in claimed],
+    )
     return claimed
 
 
@@ -152,9 +210,7 @@ def act(kind: OutboxKind, delivery: Delivery) -> Answer:
         return Answer("temporary", f"{type(error).__name__}: {error}"[:500])
 
 
-def record(
-    tx: Tx, kinds: Mapping[str, OutboxKind], results: Sequence[tuple[Delivery, Answer]], now: datetime
-) -> None:
+def record(tx: Tx, kinds: Mapping[str, OutboxKind], results: Sequence[Result], now: datetime) -> None:
     """Store what came of these attempts. A row that another process has claimed since is left to that one.
 
     A row whose result cannot be recorded is parked; where the store cannot, nothing is, and all are kept by the caller.
@@ -162,46 +218,74 @@ def record(
     for turn in {kinds[delivery.kind].turn for delivery, _ in results}:
         if turn is not None:
             turn(tx)
+    ids = tx.these([delivery.id for delivery, _ in results])
+    states = {(r[0], r[1]): r[2] for r in tx.run("SELECT id, fence, state FROM outbox WHERE id AMONG ?", [ids])}
+    known = []
     for delivery, answer in results:
-        row = tx.execute(
-            select(outbox.c.state).where(outbox.c.id == delivery.id, outbox.c.fence == delivery.fence)
-        ).one_or_none()
-        if row is None:
+        state = states.get((delivery.id, delivery.fence))
+        if state is None:
             log.warning("late result dropped", extra={"kind": delivery.kind, "delivery": delivery.id})
             continue
-        kind = kinds[delivery.kind]
-        try:
-            with tx.savepoint():
-                _record_one(tx, kind, delivery, answer, row.state, now)
-        except (OperationalError, InterfaceError, Unavailable):  # deadlock, lost connection, a full disk: not this row's fault
-            raise
-        except Exception as error:
-            log.exception("record failed", extra={"kind": delivery.kind, "delivery": delivery.id})
-            tx.execute(
-                update(outbox)
-                .where(outbox.c.id == delivery.id)
-                .values(state="parked", error=f"{type(error).__name__}: {error}"[:2000], lease_owner=None, lease_until=None)
-            )
+        retry_at = now + kinds[delivery.kind].delay(delivery.attempt)
+        known.append((replace(delivery, final=_final(kinds[delivery.kind], delivery, answer, state, retry_at)), answer, retry_at))
+    try:  # together, as nearly always; if one fails, each by itself
+        with tx.savepoint():
+            _record(tx, kinds, known, now)
+    except STORE_FAILED:
+        raise
+    except Exception:
+        for one in known:
+            _record_alone(tx, kinds, one, now)
 
 
-def _record_one(tx: Tx, kind: OutboxKind, delivery: Delivery, answer: Answer, state: str, now: datetime) -> None:
-    retry_at = now + kind.delay(delivery.attempt)
-    final = (
+STORE_FAILED = (OperationalError, InterfaceError, Unavailable)  # deadlock, lost connection, a full disk: no row's fault
+Judged = tuple[Delivery, Answer, datetime]  # with `final` known, and when the next attempt is made if it is not
+
+
+def _final(kind: OutboxKind, delivery: Delivery, answer: Answer, state: str, retry_at: datetime) -> bool:
+    return (
         answer.outcome != "temporary"
         or state == "cancelled"
         or delivery.attempt >= kind.max_attempts
         or (delivery.give_up_at is not None and retry_at > delivery.give_up_at)
     )
-    if final:
-        tx.execute(delete(outbox).where(outbox.c.id == delivery.id))
-    else:
+
+
+def _record(tx: Tx, kinds: Mapping[str, OutboxKind], results: Sequence[Judged], now: datetime) -> None:
+    tx.run_many("DELETE FROM outbox WHERE id = ?", [(delivery.id,) for delivery, _, _ in results if delivery.final])
+    again = [(delivery, answer, retry_at) for delivery, answer, retry_at in results if not delivery.final]
+    tx.run_many(
+        "UPDATE outbox SET due_at = ?, lease_owner = NULL, lease_until = NULL, error = ? WHERE id = ?",
+        [(to_micros(retry_at), answer.text[:2000], delivery.id) for delivery, answer, retry_at in again],
+    )
+    for _, _, retry_at in again:
+        tx.due(retry_at)
+    of_kind: dict[str, list[Result]] = {}
+    for delivery, answer, _ in results:
+        of_kind.setdefault(delivery.kind, []).append((delivery, answer))
+    for name, of in of_kind.items():
+        kind = kinds[name]
+        if kind.record_all is not None:
+            kind.record_all(tx, of, now)
+            continue
+        for delivery, answer in of:
+            kind.record(tx, delivery, answer, now)
+
+
+def _record_alone(tx: Tx, kinds: Mapping[str, OutboxKind], result: Judged, now: datetime) -> None:
+    delivery = result[0]
+    try:
+        with tx.savepoint():
+            _record(tx, kinds, [result], now)
+    except STORE_FAILED:
+        raise
+    except Exception as error:
+        log.exception("record failed", extra={"kind": delivery.kind, "delivery": delivery.id})
         tx.execute(
             update(outbox)
             .where(outbox.c.id == delivery.id)
-            .values(due_at=retry_at, lease_owner=None, lease_until=None, error=answer.text[:2000])
+            .values(state="parked", error=f"{type(error).__name__}: {error}"[:2000], lease_owner=None, lease_until=None)
         )
-        tx.due(retry_at)
-    kind.record(tx, replace(delivery, final=final), answer, now)
 
 
 def next_due(tx: Tx, kinds: Sequence[str]) -> datetime | None:

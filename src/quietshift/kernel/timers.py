@@ -6,10 +6,11 @@ with growing delays, and parked with its error in the end: it never blocks the o
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -17,10 +18,11 @@ from typing import Any, Protocol
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import OperationalError
 
+from quietshift.kernel.clock import from_micros, to_micros
 from quietshift.kernel.db import Database, Tx
 from quietshift.kernel.errors import Unavailable
 from quietshift.kernel.ids import new_id
-from quietshift.kernel.schema import timers
+from quietshift.kernel.schema import timers, to_json
 
 log = logging.getLogger("quietshift.timers")
 BATCH = 100
@@ -58,19 +60,39 @@ class InTurn:
         self.handler(tx, timer, now)
 
 
+@dataclass(frozen=True)
+class Together(InTurn):
+    """Such a handler that takes many timers in one call, which costs little more than one. most: how many at once."""
+
+    handler: Callable[[Tx, Sequence[Timer], datetime], None]  # type: ignore[assignment]  # many in place of one
+    most: int = 50
+
+    def __call__(self, tx: Tx, timer: Timer, now: datetime) -> None:
+        self.handler(tx, [timer], now)
+
+
 def schedule(
     tx: Tx, kind: str, subject: str, due_at: datetime, now: datetime, payload: Mapping[str, Any] | None = None
 ) -> None:
     """Set the timer of this kind and subject: once, at due_at. An earlier setting is replaced, a parked one revived."""
-    tx.upsert(
-        timers,
-        {
-            "id": new_id(now), "kind": kind, "subject": subject, "due_at": due_at, "payload": dict(payload or {}),
-            "attempts": 0, "error": None, "parked_at": None,
-        },
-        key=["kind", "subject"],
-    )
-    tx.due(due_at)
+    schedule_many(tx, kind, [(subject, due_at)], now, payload)
+
+
+def schedule_many(
+    tx: Tx, kind: str, settings: Sequence[tuple[str, datetime]], now: datetime, payload: Mapping[str, Any] | None = None
+) -> None:
+    """Set timers of a kind: subjects, each with its due_at. See `schedule`."""
+    text = to_json(payload or {})
+    tx.run_many(_SCHEDULE, [(new_id(now), kind, subject, to_micros(due_at), text) for subject, due_at in settings])
+    if settings:
+        tx.due(min(due_at for _, due_at in settings))
+
+
+_SCHEDULE = """
+INSERT INTO timers (id, kind, subject, due_at, payload, attempts) VALUES (?, ?, ?, ?, ?, 0)
+ON CONFLICT (kind, subject) DO UPDATE SET
+    id = excluded.id, due_at = excluded.due_at, payload = excluded.payload, attempts = 0, error = NULL, parked_at = NULL
+"""
 
 
 def cancel(tx: Tx, kind: str, subject: str) -> bool:
@@ -98,26 +120,35 @@ def next_due(tx: Tx) -> datetime | None:
 
 
 def run_due(
-    db: Database, handlers: Mapping[str, TimerHandler], now: datetime, limit: int = BATCH, budget: float = math.inf
+    db: Database,
+    handlers: Mapping[str, TimerHandler],
+    now: datetime,
+    limit: int = BATCH,
+    budget: float = math.inf,
+    kinds: Collection[str] | None = None,
+    ahead: bool = False,
 ) -> int:
     """Run timers due at `now`, oldest first; returns how many were taken (limit: there may be more).
 
-    budget: seconds after which a transaction begins no further one, for others wait for their turn to write.
+    budget: seconds after which a transaction begins no further one, for others wait for their turn to write. kinds: only these.
+    ahead: before others that wait to write.
 
     On SQLite, where there is one writer, in one transaction. On PostgreSQL a transaction that held many rows would wait for
     one that holds others and waits for it: each runs in its own, those of an InTurn together.
     """
     if db.dialect == "postgresql":
-        return _run_units(db, handlers, now, limit, budget)
-    with db.write() as tx:
-        due = _due(tx, now, limit)
+        return _run_units(db, handlers, now, limit, budget, kinds)
+    with db.write(ahead=ahead) as tx:
+        due = _due(tx, now, limit, kinds)
         return len(due) if _run_together(tx, handlers, due, now, budget) else limit
 
 
-def _run_units(db: Database, handlers: Mapping[str, TimerHandler], now: datetime, limit: int, budget: float) -> int:
+def _run_units(
+    db: Database, handlers: Mapping[str, TimerHandler], now: datetime, limit: int, budget: float, kinds: Collection[str] | None
+) -> int:
     with db.read() as tx:
         units: dict[str, list[Timer]] = {}
-        for timer in _due(tx, now, limit):
+        for timer in _due(tx, now, limit, kinds):
             units.setdefault(timer.kind if isinstance(handlers.get(timer.kind), InTurn) else timer.id, []).append(timer)
     taken = 0
     for unit in units.values():
@@ -137,17 +168,30 @@ def _run_units(db: Database, handlers: Mapping[str, TimerHandler], now: datetime
     return min(taken, limit)
 
 
-def _due(tx: Tx, now: datetime, limit: int, of: Sequence[Timer] | None = None) -> list[Timer]:
+def _due(
+    tx: Tx, now: datetime, limit: int, kinds: Collection[str] | None = None, of: Sequence[Timer] | None = None
+) -> list[Timer]:
     """The oldest due timers. of: those among these that nobody else has taken, and locked."""
-    statement = (
-        select(timers)
-        .where(timers.c.due_at <= now, timers.c.parked_at.is_(None))
-        .order_by(timers.c.due_at, timers.c.id)
-        .limit(limit)
-    )
     if of is not None:
-        statement = statement.where(timers.c.id.in_([timer.id for timer in of])).with_for_update(skip_locked=True)
-    return [_timer(row) for row in tx.execute(statement)]
+        rows = tx.run(_DUE_AND_FREE, [to_micros(now), tx.these([timer.id for timer in of]), limit])
+    elif kinds is not None:
+        rows = tx.run(_DUE_OF_KINDS, [to_micros(now), tx.these(kinds), limit])
+    else:
+        rows = tx.run(_DUE, [to_micros(now), limit])
+    return [Timer(r[0], r[1], r[2], from_micros(r[3]), json.loads(r[4]), r[5]) for r in rows]
+
+
+_SELECT = "SELECT id, kind, subject, due_at, payload, attempts FROM timers WHERE due_at <= ? AND parked_at IS NULL"
+_OLDEST = " ORDER BY due_at, id LIMIT ?"
+_DUE = _SELECT + _OLDEST
+_DUE_OF_KINDS = _SELECT + " AND kind AMONG ?" + _OLDEST
+_DUE_AND_FREE = _SELECT + " AND id AMONG ?" + _OLDEST + " FOR UPDATE SKIP LOCKED"
+
+
+def due_kinds(tx: Tx, now: datetime) -> set[str]:
+    """The kinds of which a timer is due."""
+    found = tx.run("SELECT DISTINCT kind FROM timers WHERE due_at <= ? AND parked_at IS NULL", [to_micros(now)])
+    return {row[0] for row in found}
 
 
 def _run_together(tx: Tx, handlers: Mapping[str, TimerHandler], due: list[Timer], now: datetime, budget: float) -> bool:
@@ -157,17 +201,17 @@ def _run_together(tx: Tx, handlers: Mapping[str, TimerHandler], due: list[Timer]
     try:  # together, as nearly always; if one fails, each by itself
         with tx.savepoint():
             ends = time.monotonic() + budget
-            for timer in due:
+            for unit in _units(handlers, due):
                 if time.monotonic() > ends:
                     return False
-                _run(tx, handlers, timer, now)
+                _run(tx, handlers, unit, now)
     except Exception as problem:
         if isinstance(problem, Unavailable) or _contended(problem):
             raise
         for timer in due:
             try:
                 with tx.savepoint():
-                    _run(tx, handlers, timer, now)
+                    _run(tx, handlers, [timer], now)
             except Exception as error:
                 if isinstance(error, Unavailable) or _contended(error):
                     raise
@@ -175,18 +219,36 @@ def _run_together(tx: Tx, handlers: Mapping[str, TimerHandler], due: list[Timer]
     return True
 
 
+def _units(handlers: Mapping[str, TimerHandler], due: Sequence[Timer]) -> Iterator[list[Timer]]:
+    """In their order, what one handler takes at once."""
+    unit: list[Timer] = []
+    for timer in due:
+        handler = handlers.get(timer.kind)
+        most = handler.most if isinstance(handler, Together) else 1
+        if unit and (unit[0].kind != timer.kind or len(unit) >= most):
+            yield unit
+            unit = []
+        unit.append(timer)
+    yield unit
+
+
 def _contended(error: BaseException | None) -> bool:
     return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) in CONTENDED
 
 
-def _run(tx: Tx, handlers: Mapping[str, TimerHandler], timer: Timer, now: datetime) -> None:
-    gone = tx.execute(delete(timers).where(timers.c.id == timer.id))
-    if not gone.rowcount:  # one before it in this batch cancelled or replaced it
+def _run(tx: Tx, handlers: Mapping[str, TimerHandler], unit: Sequence[Timer], now: datetime) -> None:
+    ids = tx.these([timer.id for timer in unit])
+    there = {row[0] for row in tx.run("DELETE FROM timers WHERE id AMONG ? RETURNING id", [ids])}
+    unit = [timer for timer in unit if timer.id in there]  # not what one before it in this batch cancelled or replaced
+    if not unit:
         return
-    handler = handlers.get(timer.kind)
+    handler = handlers.get(unit[0].kind)
     if handler is None:
-        raise LookupError(f"no handler for timers of kind {timer.kind!r}")
-    handler(tx, timer, now)
+        raise LookupError(f"no handler for timers of kind {unit[0].kind!r}")
+    if isinstance(handler, Together):
+        handler.handler(tx, unit, now)
+    else:
+        handler(tx, unit[0], now)
 
 
 def _failed(tx: Tx, timer: Timer, error: Exception, now: datetime) -> None:

@@ -20,8 +20,8 @@ from quietshift.kernel.clock import Clock
 from quietshift.kernel.db import Database, Tx
 from quietshift.kernel.errors import Unavailable
 from quietshift.kernel.live import Committed
-from quietshift.kernel.outbox import Answer, Delivery, OutboxKind
-from quietshift.kernel.registries import Registry
+from quietshift.kernel.outbox import Delivery, OutboxKind, Result
+from quietshift.kernel.registries import Lane, Registry
 
 log = logging.getLogger("quietshift.worker")
 IDLE = 1.0  # seconds between two rounds in which nothing was asked for: a sign of life, no query
@@ -93,7 +93,8 @@ class Worker:
         self._acting: dict[str, int] = {}  # being sent, or sent and not recorded yet
         self._recorded: dict[str, int] = {}
         self._began = 0.0
-        self._results: queue.SimpleQueue[tuple[Delivery, Answer] | None] = queue.SimpleQueue()
+        self._full = False  # a kind had no thread left when rows were claimed last
+        self._results: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
         self._timer_alarm, self._outbox_alarm, self._seal_alarm = Alarm(clock), Alarm(clock), Alarm(clock)
         self._alarms = (self._timer_alarm, self._outbox_alarm)
         self._rounds = {name: Round(name, time.monotonic()) for name in ("timers", "outbox", "record", "seal")}
@@ -193,16 +194,22 @@ class Worker:
 
     def _timer_loop(self) -> None:
         def turn() -> datetime | None:
-            done = 0
+            taken = 0
             while not self._stop.is_set():
                 self._rounds["timers"].stamp()
-                done = timers.run_due(self.db, self.registry.timers, self.clock.now(), budget=TIMER_BUDGET)
-                if done < timers.BATCH:
+                with self.db.read() as tx:
+                    due = timers.due_kinds(tx, self.clock.now())
+                lanes = self.registry.lanes(due)
+                taken = 0
+                for lane, kinds in lanes.items():
+                    now, first = self.clock.now(), lane == Lane.PAGES
+                    taken += timers.run_due(self.db, self.registry.timers, now, budget=TIMER_BUDGET, kinds=kinds, ahead=first)
+                if not taken:
                     break
             with self.db.read() as tx:
-                due = timers.next_due(tx)
+                next_due = timers.next_due(tx)
             # what is due and was not to be had is being run by somebody else
-            return due if due is None or done else max(due, self.clock.now() + timedelta(milliseconds=50))
+            return next_due if next_due is None or taken else max(next_due, self.clock.now() + timedelta(milliseconds=50))
 
         self._loop("timers", self._timer_alarm, turn)
 
@@ -212,6 +219,7 @@ class Worker:
     def _claim_all(self) -> datetime | None:
         free = [kind for kind in self.registry.outbox.values() if self._room(kind) > 0]
         now = self.clock.now()
+        self._full = len(free) < len(self.registry.outbox)
         if not free:
             return None  # the recorder rings when there is room again
         with self.db.read() as tx:
@@ -265,6 +273,7 @@ class Worker:
             log.error("a delivery waits until its lease ends: %s", error, extra={"delivery": delivery.id})
 
     def _take_slot(self, kind: str) -> None:
+        """Wait until one more may be under way. Some time after the start it always may."""
         with self._slots:
             while not self._stop.is_set():
                 opened = 1 + self._recorded[kind] + int((time.monotonic() - self._began) / RAMP)
@@ -286,32 +295,30 @@ class Worker:
 
     def _record_loop(self) -> None:
         current = self._rounds["record"]
-        pending: list[tuple[Delivery, Answer]] = []
-        while True:
+        pending: list[Result] = []
+        ending = False
+        while not ending:
             current.stamp()
-            ending = False
-            try:
-                first = self._results.get(timeout=0.2 if pending else IDLE)
-            except queue.Empty:
-                if not pending:
-                    continue
-            else:
-                if first is not None:
-                    pending.append(first)
-                else:
-                    ending = True  # after this one nothing comes
-            while len(pending) < RECORD_BATCH and not self._results.empty():
-                item = self._results.get()
-                if item is not None:
-                    pending.append(item)
-                else:
-                    ending = True
+            ending = self._gather(pending)
             if pending and self._record(pending):
                 pending = []
-            if ending:
-                return
 
-    def _record(self, results: list[tuple[Delivery, Answer]]) -> bool:
+    def _gather(self, pending: list[Result]) -> bool:
+        """Wait for answers, and take those that are there. Returns whether none will come after them."""
+        try:
+            item = self._results.get(timeout=0.2 if pending else IDLE)
+            if item is not None and (linger := self.registry.outbox[item[0].kind].linger):
+                self._stop.wait(linger)  # others come in the meantime, and are recorded in the same commit
+            while item is not None:
+                pending.append(item)
+                if len(pending) >= RECORD_BATCH:
+                    return False
+                item = self._results.get_nowait()
+        except queue.Empty:
+            return False
+        return True
+
+    def _record(self, results: list[Result]) -> bool:
         try:
             with self.db.write(ahead=True) as tx:  # until it is on disk that a page was sent, a crash sends it again
                 outbox.record(tx, self.registry.outbox, results, self.clock.now())
@@ -324,7 +331,8 @@ class Worker:
             self._stop.wait(0.5)
             return False
         self._give_back([delivery for delivery, _ in results])
-        self._outbox_alarm.set(self.clock.now())  # there is room again
+        if self._full:
+            self._outbox_alarm.set(self.clock.now())  # there is room again
         return True
 
     def _seal_loop(self) -> None:
