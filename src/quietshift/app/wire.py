@@ -13,7 +13,7 @@ from quietshift.kernel.clock import Clock
 from quietshift.kernel.db import Database
 from quietshift.kernel.errors import QuietshiftError
 from quietshift.kernel.ops import Loaded, OpsHolder
-from quietshift.kernel.registries import Panel, Registry
+from quietshift.kernel.registries import Lane, Panel, Registry
 from quietshift.kernel.settings import Settings
 from quietshift.kernel.worker import Worker
 
@@ -151,9 +151,9 @@ def _paging(registry: Registry, ops: Callable[[], Loaded], settings: Settings, l
     way = senders.Way(settings.base_url, link_key, settings.ack_link_ttl, smarthost, settings.smtp_from)
     for kind in senders.kinds(way):
         registry.sender(kind)
-    registry.timer(store.ESCALATE, lambda tx, timer, now: usecases.escalate(tx, timer, now, ops=ops()))
-    registry.timer(bundles.WINDOW, lambda tx, timer, now: bundles.window_ended(tx, timer, now, ops=ops()))
-    registry.timer(usecases.FAILED, lambda tx, timer, now: usecases.failed(tx, timer, now, ops=ops()))
+    registry.timer(store.ESCALATE, lambda tx, timer, now: usecases.escalate(tx, timer, now, ops=ops()), Lane.PAGES)
+    registry.timer(bundles.WINDOW, lambda tx, timer, now: bundles.window_ended(tx, timer, now, ops=ops()), Lane.PAGES)
+    registry.timer(usecases.FAILED, lambda tx, timer, now: usecases.failed(tx, timer, now, ops=ops()), Lane.PAGES)
     registry.sender(silence_notice.kind(smarthost, settings.smtp_from, way.host))
     registry.timer(
         SILENCE_ENDS,
