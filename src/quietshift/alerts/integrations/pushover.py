@@ -56,8 +56,9 @@ def send(to: Pushover, saying: Saying) -> Answer:
         "title": shortened(title, pushover.MAX_TITLE), "message": message or "(no details)",
         "url": shortened(saying.text(to.url), pushover.MAX_URL), "url_title": saying.text(to.url_title),
         "priority": saying.text(to.priority, "2" if saying.firing else "0"), "retry": str(_seconds(to.retry)),
-        "expire": str(_seconds(to.expire)), "device": saying.text(to.device), "sound": saying.text(to.sound),
+        "expire": str(_seconds(to.expire)), "sound": saying.text(to.sound),
     }  # fmt: skip
+    parameters |= {"device": saying.text(to.device)} if to.device else {}
     parameters |= {"html": "1"} if to.html else {"monospace": "1"} if to.monospace else {}
     parameters |= {"ttl": str(_seconds(to.ttl))} if _seconds(to.ttl) > 0 else {}
     return pushover.push(parameters, to.http_config)

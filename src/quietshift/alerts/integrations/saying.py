@@ -96,8 +96,6 @@ class Saying:
 
 def _structured(text: str) -> Any:
     """What Alertmanager makes of a rendered text in such a place, by YAML; here by JSON, which cannot surprise."""
-    if text.strip() in ("", "~"):
-        return None
     try:
         found = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
