@@ -27,6 +27,7 @@ def known(server: Server) -> set[str]:
 
 # -- alerts --------------------------------------------------------------------------------------------------------------
 
+LACKING = ("nothing", "null inside", "no labels")  # what go-openapi, before Alertmanager itself, answers with 422
 WRONG: dict[str, tuple[bytes, str]] = {  # what is sent, and what the answer has to name
     "nothing": (b"", "alerts cannot be read"),
     "not JSON": (b"hello", "alerts cannot be read"),
@@ -46,9 +47,6 @@ WRONG: dict[str, tuple[bytes, str]] = {  # what is sent, and what the answer has
     "a label an object": (b'[{"labels": {"alertname": {"a": "b"}}}]', "alerts[0]: labels"),
     "only empty values": (b'[{"labels": {"alertname": ""}}]', "alerts[0]"),
     "label without a name": (b'[{"labels": {"": "x", "alertname": "y"}}]', "alerts[0]: labels"),
-    "label name with a digit first": (b'[{"labels": {"1st": "x"}}]', "1st"),
-    "label name with a dash": (b'[{"labels": {"alert-name": "x"}}]', "alert-name"),
-    "label name with NUL": (b'[{"labels": {"a\\u0000b": "x"}}]', "alerts[0]: labels"),
     "annotation name with a space": (b'[{"labels": {"alertname": "x"}, "annotations": {"a b": 1}}]', "alerts[0]: annotations"),
     "annotations a list": (b'[{"labels": {"alertname": "x"}, "annotations": [1]}]', "alerts[0]: annotations"),
     "startsAt a number": (b'[{"labels": {"alertname": "x"}, "startsAt": 1700000000}]', "startsAt"),
@@ -85,7 +83,7 @@ def test_alerts_that_are_none_are_refused_with_their_place(standing: Server, cas
 
     reply = ask(standing.url + ALERTS, "POST", body, JSON, timeout=5)
 
-    assert (reply.status, place in reply.text) == (400, True), reply
+    assert (reply.status, place in reply.text) == (422 if case in LACKING else 400, True), reply
     assert len(reply.body) < 2000, "an answer quotes a little of what is wrong, not all of it"
     assert known(standing) == before
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from quietshift import __version__
-from quietshift.alerts.matchers import Matchers, parse_matcher
-from quietshift.alerts.model import AlertsConfig
+from quietshift.alerts.matchers import Matchers, filter_matches, parse_matcher
+from quietshift.alerts.model import AlertsConfig, SilenceState
 from quietshift.alerts.wires import alertmanager as wire
 from quietshift.kernel.clock import Clock
 from quietshift.kernel.errors import NotFound, QuietshiftError
@@ -36,11 +37,12 @@ PREFIX = "/api/v2/"
 AS_ALERTMANAGER = "0.25.0"
 MAX_BODY = 8 << 20
 PATIENCE = 30.0  # seconds that a request waits for the database to be opened
+_UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _TRUE = {"true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled"}  # as Alertmanager reads booleans
 
 
 class Refused(Exception):
-    """A request that is answered with a status and a body, and nothing done."""
+    """A request that is answered with a status and a body (empty: none), and nothing done."""
 
     def __init__(self, status: int, body: str | Mapping[str, Any], **headers: str) -> None:
         self.status, self.body, self.headers = status, body, headers
@@ -109,7 +111,8 @@ class AlertsApi:
         try:
             status, body = await self._answer(scope, receive)
         except Refused as refused:
-            status, body, headers = refused.status, wire.encode(refused.body), refused.headers
+            status, headers = refused.status, refused.headers
+            body = wire.encode(refused.body) if refused.body else b""
         except NotFound as error:
             status, body = 404, wire.encode(str(error))
         except QuietshiftError as error:
@@ -132,12 +135,16 @@ class AlertsApi:
             raise Refused(405, {"code": 405, "message": message}, allow=allowed)
         name, needed = known[method]
         actor = await self._gate(scope, needed)
+        if silence_id and not _UUID.fullmatch(silence_id):
+            raise Refused(422, {"code": 601, "message": f'silenceID in path must be of type uuid: "{silence_id}"'})
         if name == "post_alerts":
             return await self._post_alerts(await _body(scope, receive))
         if name == "get_status":
             return 200, wire.encode(self._status())
+        query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
         if name == "get_receivers":
-            return 200, wire.encode([{"name": receiver} for receiver in self._config().receivers])
+            wanted = _labelled(query)
+            return 200, wire.encode([{"name": receiver} for receiver in self._config().receivers if wanted])
         opened = await self.ready()
         now = self._clock.now()
         if name == "post_silences":
@@ -145,7 +152,6 @@ class AlertsApi:
             return await asyncio.to_thread(_set_silence, opened, posted, actor, now)
         if name == "delete_silence":
             return await asyncio.to_thread(_expire_silence, opened, silence_id, actor, now)
-        query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
         return await asyncio.to_thread(_read, name, opened, query, silence_id, now)
 
     async def _post_alerts(self, body: bytes) -> tuple[int, bytes]:
@@ -202,15 +208,18 @@ def _read(name: str, opened: Opened, query: Mapping[str, list[str]], silence_id:
     conditions = _matchers(query.get("filter", []))
     with opened.db.read() as tx:
         if name == "get_silences":
-            return 200, wire.encode(queries.listed_silences(tx, conditions, now))
+            states = {state for state in SilenceState if _flag(query, state)}
+            return 200, wire.encode(queries.listed_silences(tx, conditions, now, states))
         if name == "get_silence":
             silence = queries.silence(tx, silence_id)
             if silence is None:
-                raise Refused(404, f"silence {silence_id} not found")
+                raise Refused(404, "")
             return 200, wire.encode(wire.silence_answer(silence, now))
-        receiver = query["receiver"][-1] if "receiver" in query else None
-        flags = {flag: query.get(flag, ["true"])[-1].lower() in _TRUE for flag in ("active", "silenced", "inhibited")}
+        receiver = query.get("receiver", [""])[-1] or None
+        flags = {flag: _flag(query, flag) for flag in ("active", "silenced", "inhibited", "muted")}
         wanted = queries.Wanted(conditions, receiver, **flags)
+        if not _labelled(query):
+            return 200, wire.encode([])
         try:
             wanted.receiver_fits()
         except ValueError as error:
@@ -232,8 +241,20 @@ def _expire_silence(opened: Opened, silence_id: str, actor: str, now: datetime) 
     from quietshift.alerts.usecases import expire_silence
 
     with opened.db.write() as tx:
-        expire_silence(tx, silence_id, actor, now)
+        try:
+            expire_silence(tx, silence_id, actor, now)
+        except NotFound:
+            raise Refused(404, "") from None
     return 200, b""
+
+
+def _flag(query: Mapping[str, list[str]], name: str) -> bool:
+    return (query.get(name, [""])[-1].lower() or "true") in _TRUE
+
+
+def _labelled(query: Mapping[str, list[str]]) -> bool:
+    """Whether receivers pass the `receiver_matchers` of newer tools: they have no labels here."""
+    return filter_matches(_matchers(query.get("receiver_matchers", [])), {})
 
 
 def _matchers(filters: Sequence[str]) -> Matchers:
@@ -249,6 +270,8 @@ def _matchers(filters: Sequence[str]) -> Matchers:
 def _asked(parse: Callable[[bytes], Any], body: bytes) -> Any:
     try:
         return parse(body)
+    except wire.Unfit as error:
+        raise Refused(422, {"code": error.code, "message": str(error)}) from None
     except ValueError as error:
         raise Refused(400, str(error)) from None
 

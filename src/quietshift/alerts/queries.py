@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from quietshift.alerts import decide, silences, store
 from quietshift.alerts.decide import Heard
 from quietshift.alerts.labels import Labels, Order, fingerprint, notification_order
 from quietshift.alerts.matchers import Matchers, compiled, filter_matches
-from quietshift.alerts.model import Alert, Silence
+from quietshift.alerts.model import Alert, Silence, SilenceState
 from quietshift.alerts.usecases import Alerting
 from quietshift.alerts.wires.alertmanager import alert_answer, group_answer, silence_answer
 from quietshift.kernel.db import Tx
@@ -26,6 +26,7 @@ class Wanted:
     active: bool = True
     silenced: bool = True
     inhibited: bool = True
+    muted: bool = True  # groups that a time interval mutes
 
     def receiver_fits(self) -> Callable[[str], bool]:
         """Raises ValueError for a pattern that is none."""
@@ -79,10 +80,11 @@ def groups(use: Alerting, tx: Tx, wanted: Wanted, now: datetime) -> list[dict[st
     heard, fits = use.heard(), wanted.receiver_fits()
     muted = _Muted(use, tx, now)
     members = store.all_members(tx)
+    by_interval = _muted_routes(use, now)
     chosen = []
     receivers: dict[int, list[str]] = {}
     for group in store.groups(tx):
-        if not fits(group.receiver):
+        if not fits(group.receiver) or (group.route in by_interval and not wanted.muted):
             continue
         kept = []
         for alert in use.hot.renewed(members.get(group.id, ())):
@@ -98,7 +100,9 @@ def groups(use: Alerting, tx: Tx, wanted: Wanted, now: datetime) -> list[dict[st
             group.receiver,
             group.labels,
             [
-                alert_answer(alert, decide.end(alert, heard), sorted(receivers[alert.id]), *verdict)
+                alert_answer(
+                    alert, decide.end(alert, heard), sorted(receivers[alert.id]), *verdict, by_interval.get(group.route, ())
+                )
                 for alert, verdict in sorted(kept, key=lambda pair: notification_order(pair[0].labels))
             ],
         )
@@ -106,9 +110,16 @@ def groups(use: Alerting, tx: Tx, wanted: Wanted, now: datetime) -> list[dict[st
     ]
 
 
-def listed_silences(tx: Tx, wanted: Matchers, now: datetime) -> list[dict[str, Any]]:
-    """Silences that have all of these matchers: active, pending, expired."""
-    found = [s for s in store.all_silences(tx) if set(wanted) <= set(s.matchers)]
+def _muted_routes(use: Alerting, now: datetime) -> dict[str, tuple[str, ...]]:
+    """The routes that say nothing now, each by the names of the time intervals."""
+    mutes = ((path, decide.route_mute(route, use.config().intervals, now)) for path, route in use.routes.items())
+    return {path: mute.by for path, mute in mutes if mute is not None}
+
+
+def listed_silences(tx: Tx, wanted: Matchers, now: datetime, states: Collection[SilenceState]) -> list[dict[str, Any]]:
+    """Silences in these states that have all of these matchers: active, pending, expired."""
+    every = (s for s in store.all_silences(tx) if decide.silence_state(s, now) in states)
+    found = [s for s in every if set(wanted) <= set(s.matchers)]
     return [silence_answer(s, now) for s in sorted(found, key=lambda s: silences.listing_order(s, now))]
 
 

@@ -42,6 +42,20 @@ class Reported(msgspec.Struct, frozen=True, gc=False):
     alert: Alert
 
 
+class Unfit(ValueError):
+    """A body that lacks what it has to have, as go-openapi tells it. code: its number for what is wrong."""
+
+    def __init__(self, message: str, code: int = 602) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def _lacks(body: bytes, error: Exception) -> bool:
+    """Whether something required is not there, or null; not whether it is of the wrong kind."""
+    said = str(error)
+    return not body.strip() or said.startswith("Object missing required field") or "got `null`" in said
+
+
 _items = msgspec.json.Decoder(list[Item] | None)
 _sets = msgspec.json.Decoder(dict[str, str | None] | None)
 
@@ -51,7 +65,8 @@ def decode(body: bytes) -> list[Item]:
     try:
         return _items.decode(body) or []
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"alerts cannot be read: {_where(error)}") from None
+        words = f"alerts cannot be read: {_where(error)}"
+        raise (Unfit(words) if _lacks(body, error) else ValueError(words)) from None
     except RecursionError:
         raise ValueError("alerts cannot be read: nested too deeply") from None
 
@@ -118,9 +133,14 @@ def millis(moment: datetime) -> str:
 
 
 def alert_answer(
-    alert: Alert, ends_at: datetime, receivers: Sequence[str], silenced_by: Sequence[str], inhibited_by: Sequence[str]
+    alert: Alert,
+    ends_at: datetime,
+    receivers: Sequence[str],
+    silenced_by: Sequence[str],
+    inhibited_by: Sequence[str],
+    muted_by: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """A gettableAlert."""
+    """A gettableAlert. muted_by: the time intervals that mute its group, where it is shown in one."""
     answer = {
         "annotations": alert.annotations,
         "endsAt": millis(ends_at),
@@ -129,8 +149,9 @@ def alert_answer(
         "startsAt": millis(alert.starts_at),
         "status": {
             "inhibitedBy": list(inhibited_by),
+            "mutedBy": list(muted_by),
             "silencedBy": list(silenced_by),
-            "state": "suppressed" if silenced_by or inhibited_by else "active",
+            "state": "suppressed" if silenced_by or inhibited_by or muted_by else "active",
         },
         "updatedAt": millis(alert.updated_at),
         "labels": alert.labels,
@@ -179,7 +200,7 @@ class PostedSilence(msgspec.Struct, rename="camel"):
     ends_at: str
     created_by: str
     comment: str
-    id: str = ""
+    id: str | None = ""
 
 
 _silence = msgspec.json.Decoder(PostedSilence)
@@ -190,11 +211,14 @@ def decode_silence(body: bytes) -> Silence:
     try:
         posted = _silence.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"the silence cannot be read: {_where(error)}") from None
+        words = f"the silence cannot be read: {_where(error)}"
+        raise (Unfit(words) if _lacks(body, error) else ValueError(words)) from None
+    if not posted.matchers:
+        raise Unfit("matchers in body should have at least 1 items", 612)
     for text in (posted.created_by, posted.comment):
         text.encode()
     return Silence(
-        posted.id,
+        posted.id or "",
         tuple(_matchers(posted.matchers)),
         instant(posted.starts_at) or EPOCH,
         instant(posted.ends_at) or EPOCH,
