@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from quietshift.alerts import lint, matchers, receivers, secrets, syntax
+from quietshift.alerts import lint, matchers, receivers, secrets, syntax, templates
 from quietshift.alerts.intervals import Interval, load_span
 from quietshift.alerts.matchers import Matcher, Matchers
 from quietshift.alerts.model import AlertsConfig, Desk, InhibitRule, Receiver, Route
@@ -50,10 +50,10 @@ def load(data: bytes, name: str, problems: Problems, policies: Mapping[str, str]
         "global", "route", "inhibit_rules", "receivers", "templates", "mute_time_intervals", "time_intervals",
         "tracing",
     )
-    for key in ("templates", "tracing"):
-        if f[key].items() if f[key].is_list else not f[key].missing:
-            f[key].error("is not supported yet")
-    defaults = receivers.load_global(f["global"], Path(name).parent)
+    if not f["tracing"].missing:
+        f["tracing"].error("is not supported yet")
+    library = templates.load(f["templates"], Path(name).parent)
+    defaults = receivers.load_global(f["global"], Path(name).parent, library.check if library else receivers.builtin)
     config = AlertsConfig(
         route=_root(f["route"]),
         receivers=_receivers(f["receivers"], defaults, policies or {}),
@@ -61,6 +61,7 @@ def load(data: bytes, name: str, problems: Problems, policies: Mapping[str, str]
         intervals=_intervals(f["mute_time_intervals"], f["time_intervals"]),
         resolve_timeout=defaults.resolve_timeout,
         original=secrets.blot(data.decode("utf-8-sig", "replace")),
+        templates=library,
     )
     _cross_check(config, f["route"], f["receivers"])
     return config

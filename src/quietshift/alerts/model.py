@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
 from quietshift.alerts.intervals import Interval
 from quietshift.alerts.labels import Labels
 from quietshift.alerts.matchers import Matchers
+
+if TYPE_CHECKING:
+    from quietshift.channels.gotemplate import Templates
 
 # The `*_configs` that are delivered; each has a file in `integrations`, and an outbox kind `notify.NAME`.
 NOTIFIED_KINDS = (
@@ -137,7 +140,8 @@ class InhibitRule(msgspec.Struct, frozen=True):
 
 
 class AlertsConfig(msgspec.Struct, frozen=True):
-    """`alertmanager.yml` as it is followed. original: its text, secrets blotted out, as the API shows it."""
+    """`alertmanager.yml` as it is followed. original: its text, secrets blotted out, as the API shows it. templates: None for the
+    built-in ones."""
 
     route: Route
     receivers: Mapping[str, Receiver]
@@ -145,6 +149,7 @@ class AlertsConfig(msgspec.Struct, frozen=True):
     intervals: Mapping[str, Interval] = {}
     resolve_timeout: timedelta = timedelta(minutes=5)
     original: str = ""
+    templates: Templates | None = None
 
     def by_path(self) -> dict[str, Route]:
         """Every route by its path."""

@@ -29,13 +29,13 @@ class Defaults:
         return self.settings.resolve_timeout
 
 
-def _builtin(text: str) -> None:
-    from quietshift.alerts.integrations.saying import builtin
+def builtin(text: str) -> None:
+    from quietshift.alerts.integrations import saying
 
-    builtin().check(text)
+    saying.builtin().check(text)
 
 
-def load_global(node: Node, directory: Path, check: Callable[[str], None] = _builtin) -> Defaults:
+def load_global(node: Node, directory: Path, check: Callable[[str], None] = builtin) -> Defaults:
     """The `global` section, Alertmanager's defaults where it is silent. check: raises ValueError for a template that is none."""
     place = Place(directory, check)
     made = fields.read(Global, node, place)

@@ -51,7 +51,7 @@ def send(use: Alerting, name: str, delivery: Delivery) -> Answer:
         return WAS
     saying = Saying(
         delivery.id, delivery.payload["body"], delivery.attempted_at or delivery.claimed_at,
-        f"{delivery.destination}", getattr(config, "templates", None),
+        f"{delivery.destination}", config.templates,
     )  # fmt: skip
     try:
         answer = made_of.send(to, saying)
