@@ -3,6 +3,7 @@
 pytest_plugins = [
     "tests.support.needs",
     "tests.support.ports",
+    "tests.support.quiet",
     "tests.support.postgres",
     "tests.support.mail",
     "tests.support.webhook",

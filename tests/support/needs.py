@@ -4,6 +4,7 @@ Where one is missing, the test is skipped by name and the run ends with the list
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,8 @@ import pytest
 from tests.support.system_packages import NEEDS, packages_of
 
 CORPORA = Path(os.environ.get("QUIETSHIFT_CORPORA", Path(__file__).resolve().parents[3] / "shared/corpora"))
+LACKS = "needs "
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
-_lacking: set[str] = set()
 
 
 def program(name: str) -> Path:
@@ -23,10 +24,9 @@ def program(name: str) -> Path:
     found = NEEDS[name].find()
     if found is not None:
         return found
-    _lacking.add(name)
     if IN_CI:
-        pytest.fail(f"needs {name}, which is missing, and CI skips nothing", pytrace=False)
-    pytest.skip(f"needs {name}")
+        pytest.fail(f"{LACKS}{name}, which is missing, and CI skips nothing", pytrace=False)
+    pytest.skip(f"{LACKS}{name}")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -61,11 +61,15 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    skipped = len(terminalreporter.stats.get("skipped", []))
-    if _lacking:
+    reports = {how: terminalreporter.stats.get(how, []) for how in ("skipped", "failed", "error")}  # of all workers
+    skipped = len(reports["skipped"])
+    texts = (str(report.longrepr) for kind in reports.values() for report in kind)
+    named = (re.search(rf"\b{LACKS}([\w-]+)(?:'\)|, which is missing)", text) for text in texts)
+    lacking = {found[1] for found in named if found} & set(NEEDS)
+    if lacking:
         terminalreporter.section("NOT TESTED HERE", sep="!", red=True, bold=True)
-        terminalreporter.write_line(f"missing: {', '.join(sorted(_lacking))}")
-        terminalreporter.write_line(f"Debian:  sudo apt-get install {' '.join(packages_of(_lacking))}")
+        terminalreporter.write_line(f"missing: {', '.join(sorted(lacking))}")
+        terminalreporter.write_line(f"Debian:  sudo apt-get install {' '.join(packages_of(lacking))}")
     if IN_CI and skipped:
         terminalreporter.write_line(f"CI skips nothing, and {skipped} were skipped: the run has failed", red=True, bold=True)
 

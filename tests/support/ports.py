@@ -1,5 +1,6 @@
 """Ports for servers that are stopped and started again on the same address."""
 
+import os
 import random
 import socket
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 _given: set[int] = set()
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8  # each has ports of its own
 
 
 def free_port() -> int:
@@ -14,7 +16,7 @@ def free_port() -> int:
 
     Below the kernel's ephemeral range (32768 and up), so that no outgoing connection takes it while its server is down.
     """
-    for port in random.sample(range(20000, 32000), k=2000):
+    for port in random.sample(range(20000 + 1500 * _worker, 21500 + 1500 * _worker), k=1500):
         if port in _given:
             continue
         with socket.socket() as probe:
@@ -25,7 +27,7 @@ def free_port() -> int:
                 continue
         _given.add(port)
         return port
-    raise OSError("no free port between 20000 and 32000 on 127.0.0.1")
+    raise OSError("no free port is left on 127.0.0.1")
 
 
 @pytest.fixture(name="free_port")

@@ -14,6 +14,7 @@ CLUSTER_ATTEMPTS = 5
 ATTEMPTS = 3  # they allow 150 ms in real time: whatever else the machine does may cost one of them that
 
 
+@pytest.mark.quiet
 @pytest.mark.parametrize(
     "tests",
     [
