@@ -82,7 +82,7 @@ def _base(account: Account, at: datetime, access: HttpAccess) -> tuple[Credentia
             "RoleSessionName": e.get("AWS_ROLE_SESSION_NAME") or f"quietshift-{int(at.timestamp())}",
             "WebIdentityToken": Path(e["AWS_WEB_IDENTITY_TOKEN_FILE"]).read_text().strip(),
         }  # fmt: skip
-        headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
+        headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
         content = urlencode(form).encode()
         return _assume(http.Request("POST", _sts(account), content, headers, (form["WebIdentityToken"],)), access)
     return _of_machine()

@@ -87,7 +87,7 @@ class Failed(Exception):
 def post_json(url: str, body: Any, headers: Mapping[str, str] | None = None, secrets: tuple[str, ...] = ()) -> Request:
     """A request that posts this value as JSON."""
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    return Request("POST", url, content, {"content-type": "application/json", **(headers or {})}, secrets)
+    return Request("POST", url, content, {"Content-Type": "application/json", **(headers or {})}, secrets)
 
 
 def send(

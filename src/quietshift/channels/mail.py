@@ -39,7 +39,7 @@ def compose(
     references: Sequence[str] = (),
     headers: Mapping[str, str] | None = None,
 ) -> EmailMessage:
-    """A mail of plain text, and of HTML beside it where given. Line breaks cannot get into a header.
+    """A mail of plain text, of HTML, or of both. Line breaks cannot get into a header.
 
     message_id, references: without angle brackets; the last of `references` is what it answers. at: its date, an instant.
     sender: `local@domain` or `Name <local@domain>`. Raises ValueError for addresses that are none.
@@ -57,6 +57,9 @@ def compose(
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation notice answers a page
     for key, value in (headers or {}).items():
         message[key] = one_line(value)
+    if html and not text:
+        message.set_content(html, subtype="html", cte="quoted-printable")
+        return message
     # 7bit where it can be, so that no link is broken by an encoding
     plain = text.isascii() and all(len(line) < _LINE for line in text.splitlines())
     message.set_content(text, cte="7bit" if plain else "quoted-printable")

@@ -37,7 +37,7 @@ def ask(url: str, key: str, calls: Sequence[Call], access: HttpAccess = OPEN, ti
     """Make the calls in order, until one is not accepted. url: of the API, ends with `/`."""
     answer = Answer("permanent", "nothing to say")
     for call in calls:
-        made = http.post_json(f"{url}{call.path}", call.body, {"authorization": f"GenieKey {key}"}, (key,))
+        made = http.post_json(f"{url}{call.path}", call.body, {"Authorization": f"GenieKey {key}"}, (key,))
         answer = http.send(http.Request(call.method, made.url, made.content, made.headers, made.secrets), access, timeout)
         if answer.outcome != "accepted":
             break

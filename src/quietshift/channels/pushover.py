@@ -17,5 +17,5 @@ def push(parameters: Mapping[str, str], access: HttpAccess = OPEN, timeout: floa
     """Send a message: `token`, `user`, `title`, `message`, `priority` ... as the API names them."""
     secrets = tuple(parameters[name] for name in ("token", "user") if parameters.get(name))
     query = urlencode(sorted(parameters.items()))
-    request = http.Request("POST", f"{url}?{query}", b"", {"content-type": "text/plain"}, (*secrets, query))
+    request = http.Request("POST", f"{url}?{query}", b"", {"Content-Type": "text/plain"}, (*secrets, query))
     return http.send(request, access, timeout)

@@ -33,13 +33,13 @@ def authorization(access: HttpAccess, deadline: float) -> tuple[dict[str, str], 
     """
     if access.oauth2 is not None:
         token = _token(access.oauth2, deadline)
-        return {"authorization": f"Bearer {token}"}, (token, access.oauth2.client_secret.read())
+        return {"Authorization": f"Bearer {token}"}, (token, access.oauth2.client_secret.read())
     if access.username or access.password:
         user, password = access.username.read(), access.password.read()
         pair = base64.b64encode(f"{user}:{password}".encode()).decode()
-        return {"authorization": f"Basic {pair}"}, (pair, password)
+        return {"Authorization": f"Basic {pair}"}, (pair, password)
     credentials = access.credentials.read()
-    return ({"authorization": f"{access.scheme or 'Bearer'} {credentials}"}, (credentials,)) if credentials else ({}, ())
+    return ({"Authorization": f"{access.scheme or 'Bearer'} {credentials}"}, (credentials,)) if credentials else ({}, ())
 
 
 def forget(oauth2: OAuth2) -> None:
@@ -65,10 +65,10 @@ def _fetch(oauth2: OAuth2, deadline: float) -> _Token:
     form |= {name: value.read() for name, value in oauth2.endpoint_params}
     pair = base64.b64encode(f"{quote_plus(oauth2.client_id)}:{quote_plus(secret)}".encode()).decode()
     access = HttpAccess(tls=oauth2.tls, proxy=oauth2.proxy)
-    headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
     hidden = (secret, pair, quote(secret), *(value.read() for _, value in oauth2.endpoint_params))
     ways = (  # RFC 6749 2.3.1: the header has to be understood by every server; some understand the form alone
-        (form, {**headers, "authorization": f"Basic {pair}"}),
+        (form, {**headers, "Authorization": f"Basic {pair}"}),
         (form | {"client_id": oauth2.client_id, "client_secret": secret}, headers),
     )
     for fields, given in ways:

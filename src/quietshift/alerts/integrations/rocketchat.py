@@ -96,7 +96,7 @@ def send(to: RocketChat, saying: Saying) -> Answer:
         "attachments": [attachment],
     })  # fmt: skip
     token, user = to.token.read(), to.token_id.read()
-    headers = {"x-auth-token": token, "x-user-id": user}
+    headers = {"X-Auth-Token": token, "X-User-Id": user}
     request = http.post_json(f"{to.api_url.rstrip('/')}/api/v1/chat.postMessage", message, headers, (token, user))
     try:
         reply = http.exchange(request, to.http_config)

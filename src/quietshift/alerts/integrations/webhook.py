@@ -49,8 +49,8 @@ def send(to: Webhook, saying: Saying) -> Answer:
         return Answer("permanent", "the URL is empty: its template gave nothing")
     timeout = to.timeout.total_seconds() or http.TIMEOUT
     body = saying.body if to.payload is None else saying.all(to.payload)
-    headers = {"idempotency-key": saying.id}
-    if access.plain:
+    headers = {"Idempotency-Key": saying.id}
+    if access.plain and len(access.headers) == len({name.lower() for name, _ in access.headers}):
         ours, hidden = tokens.authorization(access, 0)
         own = {name: value.read() for name, value in access.headers}
         answer = webhook.post_json(url, body, {**headers, **ours, **own}, min(timeout, http.LONGEST))
