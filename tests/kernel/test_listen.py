@@ -13,7 +13,7 @@ from quietshift.kernel import db as ground
 from quietshift.kernel import listen, outbox
 from quietshift.kernel.db import Database
 from quietshift.kernel.errors import Unavailable
-from quietshift.kernel.live import NOTIFY, Committed
+from quietshift.kernel.live import NOTIFY, SETTLE_SECONDS, Committed
 from quietshift.kernel.outbox import Answer, OutboxKind
 from quietshift.kernel.schema import metadata
 
@@ -116,3 +116,66 @@ def test_who_stands_still_in_a_transaction_holds_up_nobody_for_long(
     finally:
         stopped.close()
         other.close()
+
+
+def test_what_was_committed_without_an_answer_is_sent_soon_and_not_when_its_lease_ends(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks while COMMIT is under way: it was committed, and who asked for it heard of an error."""
+    monkeypatch.setattr(listen, "REAP", 0.2)
+    here = Database.open(postgres_url)
+    metadata.create_all(here.raw_engine())
+    here.take_born_leased = lambda _deliveries: pytest.fail("whoever is not told of the commit sends nothing")
+    commit = psycopg.Connection.commit
+
+    def committed_and_lost(connection: psycopg.Connection) -> None:
+        commit(connection)
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(psycopg.Connection, "commit", committed_and_lost)
+        with pytest.raises(Unavailable), here.write() as tx:
+            outbox.enqueue(tx, "k", "x", {}, NOW, leased=True)
+    kind = OutboxKind("k", lambda _: Answer("accepted"), lambda *_: None)
+    with here.write() as tx:
+        assert not outbox.claim(tx, kind, NOW, 1)
+    _, wait_for = heard(here)
+    listener = listen.Listener.of(here)
+    try:
+        listener.start()
+        deadline = time.monotonic() + 10
+        while here.doubtful:
+            assert wait_for("*")
+            assert time.monotonic() < deadline
+            time.sleep(0.02)  # waits for the listener's thread
+        with here.write() as tx:
+            (claimed,) = outbox.claim(tx, kind, NOW, 1)
+        assert claimed.attempt == 1
+    finally:
+        listener.stop()
+        here.close()
+
+
+def test_after_an_outage_others_may_record_before_their_leases_run_out_for_us(postgres_url: str) -> None:
+    """They sent it before the outage, which was longer than the lease."""
+    here, there = Database.open(postgres_url), Database.open(postgres_url)
+    metadata.create_all(here.raw_engine())
+    kind = OutboxKind("k", lambda _: Answer("accepted"), lambda *_: None)
+    with there.write() as tx:
+        outbox.enqueue(tx, "k", "x", {}, NOW)
+        outbox.claim(tx, kind, NOW, 1)
+    late = NOW + 2 * outbox.LEASE
+    try:
+        here.live.lost()
+        for back in (lambda: None, here.live.back):
+            back()
+            with here.write() as tx:
+                assert not outbox.claim(tx, kind, late, 1)
+        with there.write() as tx:
+            assert outbox.claim(tx, kind, late, 1), "its own it may take up again"
+        here.live._back_at -= SETTLE_SECONDS  # that long ago
+        with here.write() as tx:
+            assert outbox.claim(tx, kind, late + 2 * outbox.LEASE, 1)
+    finally:
+        here.close()
+        there.close()

@@ -57,7 +57,7 @@ class AlertsRoom:
         self.use.on_received = lambda tx, alerts, now: heartbeats.told(self.use, tx, expected(), alerts, now)
         self.intake = Intake(db, self.use, clock)
         self.listening_since: datetime | None = None  # when the door was opened: before, senders could not be heard
-        self._was_away = False
+        self._was_away = self._was_deaf = False
         self._alive: Connection | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
         registry.timer(GROUP_TIMER, timers.InTurn(store.take_turn, partial(flush.flush_group, self.use)))
@@ -117,6 +117,22 @@ class AlertsRoom:
         """While PostgreSQL cannot be reached nobody can be heard, through whichever process: their silence means nothing."""
         if DEAF in message.topics:
             self.use.heard_since = self._clock.now()
+            self._was_deaf = True
+        elif "*" in message.topics and self._was_deaf:
+            self._was_deaf = False
+            threading.Thread(target=self._hear_again, name="qs-hear", daemon=True).start()
+
+    def _hear_again(self) -> None:
+        """Who starts from now on has to know of the break too."""
+        try:
+            with self._db.write() as tx:
+                since = self._clock.now()
+                set_meta(tx, HEARD_SINCE, rfc3339(since))
+        except Unavailable as error:
+            log.error("the break is not on record: %s", error)
+            self._was_deaf = True
+        else:
+            self.use.heard_since = since
 
     def _forget_events(self, tx: Tx, timer: Timer, now: datetime) -> None:
         """Drop changes and requests that are past their retention; once in a while."""

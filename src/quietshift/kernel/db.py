@@ -22,7 +22,7 @@ from sqlalchemy import URL, Connection, CursorResult, Engine, Executable, Table,
 from sqlalchemy import exc as sa_exc
 
 from quietshift.kernel.errors import Invalid, Unavailable
-from quietshift.kernel.live import NOTIFY, Committed, Live
+from quietshift.kernel.live import NOTIFY, WIRE, Committed, Live
 from quietshift.kernel.schema import counters
 from quietshift.kernel.turn import Turn
 
@@ -184,6 +184,7 @@ class Database:
         self.live = Live()
         self.process = secrets.token_hex(6)  # owner of leases; a new one each start
         self.take_born_leased: Callable[[list[Delivery]], None] | None = None  # set by the outbox's worker
+        self.doubtful: set[str] = set()  # deliveries born in a transaction of which nobody told us whether it was committed
         self._write_turn = Turn()  # one writer on SQLite: threads wait here, not in SQLite's busy loop
 
     @classmethod
@@ -229,6 +230,8 @@ class Database:
                 if tx is not None:
                     tx.undone()
                 if isinstance(error, _AWAY):
+                    if tx is not None:
+                        self.doubtful.update(delivery.id for delivery in tx.born_leased)
                     raise Unavailable(f"the database cannot take it now: {_first_line(error)}") from error
                 raise
         for call in tx._after:
@@ -315,7 +318,7 @@ def _postgres(url: URL, pool_size: int) -> tuple[Engine, Engine]:
     def engine(read_only: bool) -> Engine:
         made = create_engine(
             url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=BUSY_SECONDS, pool_pre_ping=True,
-            connect_args={"connect_timeout": 5, "application_name": "quietshift"},
+            connect_args={"connect_timeout": 5, "application_name": "quietshift", **WIRE},
         )
 
         @event.listens_for(made, "connect")

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from quietshift.kernel.errors import Unavailable
-from quietshift.kernel.live import DEAF, NOTIFY, Committed
+from quietshift.kernel.live import DEAF, NOTIFY, WIRE, Committed
 
 if TYPE_CHECKING:
     import psycopg
@@ -59,6 +59,7 @@ class Listener:
     def attach(self, db: Database) -> None:
         """The database is open: pass on to its subscribers what is heard, from now on."""
         self._db = db
+        db.live.back()
         db.live.publish(Committed(frozenset({"*"}), None))
 
     def start(self) -> None:
@@ -77,13 +78,15 @@ class Listener:
         while not self._stop.is_set():
             try:
                 name = f"{_NAME} {self.process} {self.address}"[:63]
-                with psycopg.connect(self._url, autocommit=True, connect_timeout=5, application_name=name) as conn:
+                with psycopg.connect(self._url, autocommit=True, connect_timeout=5, application_name=name, **WIRE) as conn:
                     conn.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (self.process,))
                     conn.execute("DO $$ BEGIN EXECUTE format('LISTEN %I', 'quietshift.' || current_schema()); END $$")
                     conn.execute(_JOIN, (_MEMBERS,))
                     self._look_around(conn)
                     self._tell(conn)
                     self._ready.set()
+                    if self._db is not None:
+                        self._db.live.back()
                     self._publish(Committed(frozenset({"*"}), None))  # what was missed while not listening
                     self._listen(conn)
             except (psycopg.Error, OSError) as error:
@@ -94,6 +97,8 @@ class Listener:
                 continue
             self._missed.clear()
             self.members = []
+            if self._db is not None:
+                self._db.live.lost()
             self._publish(Committed(frozenset({DEAF}), None))
             self._stop.wait(RETRY)
 
@@ -134,6 +139,7 @@ class Listener:
         from quietshift.kernel import outbox
 
         try:
+            self._free_doubtful(db)
             with db.read() as tx:
                 others = [owner for owner in outbox.lease_owners(tx) if owner != self.process]
             gone: set[str] = set()
@@ -154,3 +160,14 @@ class Listener:
             self._missed = gone
         except Unavailable as error:
             log.error("cannot look for orphaned leases: %s", error)
+
+    def _free_doubtful(self, db: Database) -> None:
+        from quietshift.kernel import outbox
+
+        if ids := list(db.doubtful):
+            with db.write() as tx:
+                freed = outbox.free(tx, ids)
+            db.doubtful.difference_update(ids)
+            if freed:
+                log.warning("committed after all, and sent now", extra={"count": freed})
+                db.live.publish(Committed(frozenset({"*"}), None))

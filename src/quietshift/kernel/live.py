@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from quietshift.kernel.clock import from_micros, to_micros
 
 NOTIFY = "SELECT pg_notify('quietshift.' || current_schema(), %s)"  # several installations may share one database
+# a network that swallows everything is noticed before a sender gives up (milliseconds and seconds, of libpq)
+WIRE: dict[str, Any] = {"tcp_user_timeout": 8000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2}
+SETTLE_SECONDS = 5.0  # others try each half second to record
 DEAF = "deaf"  # topic, within one process: its connection to the database was lost
 
 
@@ -50,6 +55,7 @@ class Live:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._subscribers: list[Callable[[Committed], None]] = []
+        self._back_at = float("-inf")
 
     def subscribe(self, callback: Callable[[Committed], None]) -> Callable[[], None]:
         """Call back after each commit; returns how to end it."""
@@ -66,3 +72,16 @@ class Live:
         """Tell every subscriber of this process."""
         for subscriber in self._subscribers:
             subscriber(message)
+
+    def lost(self) -> None:
+        """The connection that hears of others is gone; until `back`, and a little longer, nothing is `settled`."""
+        self._back_at = float("inf")
+
+    def back(self) -> None:
+        """It stands again."""
+        self._back_at = time.monotonic()
+
+    def settled(self) -> bool:
+        """Whether others have had the time to record, after an outage, what they sent before it: until then their leases count
+        even where they have run out."""
+        return time.monotonic() - self._back_at > SETTLE_SECONDS
