@@ -225,5 +225,10 @@ def cleaned(text: str, url: str = "", secrets: Collection[str] = ()) -> str:
     for secret in sorted((s for s in secrets if len(s) > 3), key=len, reverse=True):
         for written in {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}:
             text = text.replace(written, HIDDEN)
-    return answer_text(text, url)
+    if url:
+        text = text.replace(url, mask(url))
+        _, _, beyond = url.partition("://")[2].partition("/")  # servers repeat the path alone, which may be what is secret
+        for part in sorted({beyond, beyond.partition("?")[0]}, key=len, reverse=True):
+            text = text.replace(f"/{part}", f"/{HIDDEN}") if part else text
+    return answer_text(text)
 
