@@ -131,6 +131,7 @@ def alert(n: int, name: str, summary: str, severity: str, state: str = "active",
         "owner": "Storage",
         "incident": None,
         "why": f"/why?alert=a{n}",
+        "silence": f"/silences/new?fingerprint=a{n}",
         **more,
     }
 
@@ -141,7 +142,7 @@ def alerts() -> Context:
         topics=("alerts",),
         q="",
         can_silence=True,
-        form={"matchers": "", "comment": "", "for": "2h", "errors": {}},
+        silences=1,
         filters=[
             {"label": "Firing", "href": "/alerts", "current": True, "number": 2},
             {"label": "Silenced", "href": "/alerts?state=silenced", "current": False, "number": 1},
@@ -159,28 +160,70 @@ def alerts() -> Context:
             alert(20, "ReplicaBehind", "", "warning", "silenced", reason="silenced by Bo: moving disks"),
             alert(30, "NodeDown", "", "info", "inhibited", reason="inhibited by ClusterDown", owner="", service=""),
         ],
-        silences=[
-            {
-                "id": "s1",
-                "matchers": ['alertname="ReplicaBehind"', 'instance=~"gitaly-.*"'],
-                "by": "Bo",
-                "comment": "moving disks of gitaly-03",
-                "starts_at": ago(hours=1),
-                "ends_at": ahead(hours=3),
-                "pending": False,
-            }
-        ],
     )
 
 
-def alerts_wrong() -> Context:
-    form = {
-        "matchers": "DiskWillFill",
-        "comment": "",
-        "for": "8h",
-        "errors": {"matchers": 'Line 1: write a matcher as name="value"', "comment": "Say why, for whoever looks at it tonight."},
-    }
-    return alerts() | {"alerts": [], "silences": [], "form": form}
+def alerts_none() -> Context:
+    return alerts() | {"alerts": [], "silences": 0}
+
+
+SILENCE = {
+    "id": "s1", "href": "/silences/s1", "matchers": ['alertname="ReplicaBehind"', 'instance=~"gitaly-.*"'], "by": BO,
+    "comment": "moving disks of gitaly-03", "starts_at": ago(hours=1), "ends_at": ahead(hours=3), "state": "active", "mutes": 2,
+}  # fmt: skip
+MUTED = [
+    {"name": "ReplicaBehind", "summary": "it is 40 s behind", "severity": "warning", "already": n > 0, "href": f"/alerts/a{n}"}
+    for n in range(2)
+]
+
+
+def silences() -> Context:
+    tabs = [
+        {"label": label, "href": f"/silences?state={label.lower()}", "current": not n, "number": 1 - n}
+        for n, label in enumerate(("Active", "Pending"))
+    ]
+    return base(
+        "/silences", topics=("silences",), filters=tabs, state="active", silences=[SILENCE], more=0, can_silence=True
+    )
+
+
+def silences_none() -> Context:
+    return silences() | {"silences": [], "can_silence": False}
+
+
+def silence() -> Context:
+    story = [
+        {"at": ago(minutes=3), "who": "Bo", "act": "changed", "why": "extended by 1h: the disk is late"},
+        {"at": ago(hours=1), "who": "Bo", "act": "created", "why": "moving disks of gitaly-03"},
+    ]
+    return base(
+        "/silences/s1", topics=("silences",), silence=SILENCE, muted=MUTED, hidden=3, story=story, asked=True, can_silence=True
+    )
+
+
+def silence_over() -> Context:
+    over = SILENCE | {"state": "expired", "ends_at": ago(hours=1)}
+    return silence() | {"silence": over, "asked": False, "muted": [], "hidden": 0}
+
+
+def silence_form() -> Context:
+    typed = {"more": "", "why": "", "length": "1h", "until": "", "sure": False}
+    ticks = [{"text": f'{name}="{value}"', "ticked": True} for name, value in LABELS]
+    return base(
+        "/silences/new", silence_id="", ticks=ticks, typed=typed, until="2026-11-22T09:00", owner="Ana", errors={},
+        lengths=[("1h", "1 h"), ("until", "until the time below")], preview={"muted": MUTED, "number": 2, "firing": 5},
+        day={"alerts": 3, "incidents": ["INC-1042", "INC-1040"]}, warnings=[],
+    )  # fmt: skip
+
+
+def silence_form_wrong() -> Context:
+    errors = {
+        "more": "bad matcher format: DiskWillFill", "why": "Say why: whoever wonders why nobody was paged reads it.",
+        "until": "that time has passed", "sure": "Look at the warning first, and say that you mean it.",
+    }  # fmt: skip
+    typed = {"more": "DiskWillFill", "why": "", "length": "until", "until": "2020-01-01T09:00", "sure": False}
+    warnings = ["It mutes all 5 alerts that fire at present.", "It mutes what wakes Payments: CheckoutFailing."]
+    return silence_form() | {"errors": errors, "typed": typed, "warnings": warnings, "ticks": [], "preview": None, "day": None}
 
 
 def day_of(**hours: int) -> list[int]:

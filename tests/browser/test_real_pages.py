@@ -82,10 +82,10 @@ def story(standing_house: House) -> dict[str, str]:
         "matchers": [matcher], "startsAt": "2026-01-01T00:00:00Z", "endsAt": "2036-01-01T00:00:00Z", "createdBy": "ana",
         "comment": "a test of silence",
     }  # fmt: skip
-    house.api("POST", "/api/v2/silences", silence)
+    made = house.api("POST", "/api/v2/silences", silence)["silenceID"]
     house.page_of(refs["triggered"])
     found = {one["labels"]["alertname"]: one["fingerprint"] for one in house.api("GET", "/api/v2/alerts")}
-    return refs | {"alert": found["CheckoutFailing"], "silenced": found["Nobodys"]}
+    return refs | {"alert": found["CheckoutFailing"], "silenced": found["Nobodys"], "silence": made}
 
 
 PAGES = {
@@ -94,6 +94,9 @@ PAGES = {
     "why was I paged": "/incidents/{triggered}/why", "why was nobody paged": "/why?labels=alertname%3D%22Nobodys%22",
     "ask why": "/why", "schedules": "/schedules", "schedule": "/schedules/web", "alerts": "/alerts", "pages": "/pages",
     "why an alert is where it is": "/alerts/{alert}", "silenced alert": "/alerts/{silenced}",
+    "silences": "/silences", "no silence": "/silences?state=pending", "silence": "/silences/{silence}",
+    "extend": "/silences/{silence}/extend", "edit silence": "/silences/{silence}/edit",
+    "new silence": "/silences/new?fingerprint={alert}", "empty form": "/silences/new",
     "journal": "/journal", "me": "/me", "runbook": "/runbooks/CheckoutFailing", "not there": "/incidents/INC-9",
 }  # fmt: skip
 
@@ -324,34 +327,76 @@ def test_schedules_show_who_is_on_for_fourteen_days(house: House) -> None:
     expect(seen.page.locator("body")).to_contain_text("Asia/Singapore")
 
 
+def test_one_key_leads_to_the_silence_of_the_alert_one_looks_at(house: House) -> None:
+    ref = house.alert("TooLoudByKey", "It beeps")
+    seen = house.visit()
+    page = seen.page
+    seen.open("/alerts")
+    page.locator("#alerts li.al", has_text="TooLoudByKey").get_by_role("link", name="TooLoudByKey").first.focus()
+    page.keyboard.press("m")
+    expect(page.get_by_role("heading", name="New silence")).to_be_visible()
+    expect(page.get_by_label('alertname="TooLoudByKey"')).to_be_checked()
+    for start in (f"/incidents/{ref}", f"/alerts/{_fingerprint(house, 'TooLoudByKey')}"):
+        seen.open(start)
+        page.keyboard.press("m")
+        expect(page.get_by_label('alertname="TooLoudByKey"')).to_be_checked()
+
+
+def _fingerprint(house: House, name: str) -> str:
+    found = house.api("GET", f"/api/v2/alerts?filter=alertname%3D{name}")
+    return str(found[0]["fingerprint"])
+
+
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-def test_one_click_silences_and_one_click_ends_it(house: House, script: bool) -> None:
+def test_a_silence_is_looked_at_made_extended_and_ended(house: House, story: dict[str, str], script: bool) -> None:
     name = f"TooLoud{script}"
-    house.alert(name, "It beeps")
-    seen = house.visit(script=script)
-    seen.open("/alerts")
-    alert = seen.page.locator("#alerts li.al", has_text=name)
-    alert.get_by_role("button", name="Silence").click()
-    expect(seen.page.locator("#flash")).to_have_text("Silenced for 2h.")
-    expect(alert).to_contain_text("Silenced")
-    expect(alert).to_contain_text("silenced by Ana")
-    seen.page.locator("#silences li.al", has_text=name).get_by_role("button", name="End now").click()
-    expect(seen.page.locator("#flash")).to_have_text("The silence has ended.")
-    expect(alert).to_contain_text("Firing")
-
-
-def test_a_silence_by_hand_says_what_is_wrong_and_keeps_what_was_typed(house: House) -> None:
-    seen = house.visit(size="phone")
+    house.alert(name, "It beeps", instance="a")
+    house.alert(f"{name}Too", f"{name} beeps too", instance="b")
+    seen = house.visit(size="phone", script=script)
     seen.expected = ("422",)
+    page = seen.page
     seen.open("/alerts")
-    seen.page.get_by_label("Matchers").fill('alertname=~"Never("')
-    seen.page.get_by_label("Why", exact=True).fill("works on the mains")
-    seen.page.locator("#new-silence").get_by_role("button", name="Silence").click()
-    expect(seen.page.locator("#matchers-error")).to_be_visible()
-    expect(seen.page.get_by_label("Why", exact=True)).to_have_value("works on the mains")
-    seen.page.get_by_label("Matchers").fill('alertname=~"Never.*"')
-    seen.page.locator("#new-silence").get_by_role("button", name="Silence").click()
-    expect(seen.page.locator("#silences")).to_contain_text("works on the mains")
+    page.locator("#alerts li.al", has_text=f"{name} beeps too").get_by_role("link", name="Silence", exact=True).click()
+    expect(page.locator("#preview")).to_contain_text("1 of")
+    page.get_by_label(f'alertname="{name}Too"').uncheck()
+    page.get_by_label('instance="b"').uncheck()
+    page.get_by_label("And all of these").fill(f'alertname=~"{name}.*"')
+    page.get_by_label("Why", exact=True).fill("works on the mains")
+    button(page, "Preview")
+    expect(page.locator("#preview")).to_contain_text("2 of")
+    expect(page.get_by_label("Why", exact=True)).to_have_value("works on the mains")
+    expect(page.get_by_label('instance="b"')).not_to_be_checked()
+    page.get_by_label("And all of these").fill(f'alertname=~"{name}("')
+    button(page, "Silence")
+    expect(page.locator("#more-error")).to_be_visible()
+    page.get_by_label("And all of these").fill(f'alertname=~"{name}.*"')
+    page.get_by_label("For how long").select_option("4h")
+    button(page, "Silence")
+    expect(page.locator("#flash")).to_have_text("Silenced.")
+    expect(page.locator("#muted")).to_contain_text(f"{name} beeps too")
+    button(page, "Extend by 1 h")
+    expect(page.locator("#flash")).to_have_text("Extended by 1h.")
+    expect(page.locator("#story")).to_contain_text("Ana changed it: extended by 1h")
+    seen.open("/alerts?state=silenced")
+    expect(page.locator("#alerts li.al", has_text=f"{name} beeps too")).to_contain_text("silenced by Ana: works on the mains")
+    seen.open("/silences")
+    row = page.locator("#silences li.al", has_text="works on the mains")
+    expect(row).to_contain_text("mutes 2 alerts now")
+    row.get_by_role("button", name="End now").click()
+    expect(page.locator("#flash")).to_contain_text("The silence has ended")
+    expect(row).to_have_count(0)
+
+
+def test_what_wakes_another_team_is_silenced_only_by_who_means_it(house: House, story: dict[str, str]) -> None:
+    seen = house.visit("dee", "phone", "dark")
+    seen.expected = ("422",)
+    page = seen.page
+    seen.open(f"/silences/new?fingerprint={story['alert']}")
+    expect(page.locator("#warnings")).to_contain_text("It mutes what wakes Payments: CheckoutFailing")
+    page.get_by_label("Why", exact=True).fill("it is loud here")
+    button(page, "Silence")
+    expect(page.locator("#sure-error")).to_be_visible()
+    assert seen.violations(*BY_LOOKS) == []
 
 
 def test_pages_rank_and_journal_tell_what_happened(house: House, story: dict[str, str]) -> None:
