@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from quietshift.alerts import decide
 from quietshift.alerts.decide import Heard, Told
-from quietshift.alerts.matchers import parse_matchers
+from quietshift.alerts.matchers import Matcher, all_match, parse_matchers
 from quietshift.alerts.model import Alert, InhibitRule, Route, Silence
 
 T0 = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -286,3 +286,20 @@ def test_an_unchanged_group_is_repeated_at_its_first_flush_after_more_than_repea
         flushes = [told + timedelta(seconds=next_flush) + n * interval for n in range(61)]
         tells = [at for at in flushes if decide.needs_update(unchanged, frozenset((1,)), frozenset(), hour, True, at).tell]
         assert tells[0] == repeated
+
+
+_few = st.sampled_from(["a", "b"])
+_sets = st.dictionaries(st.sampled_from(["n", "m", "zone"]), _few, min_size=1).map(lambda pairs: dict(sorted(pairs.items())))
+_sides = st.lists(st.builds(Matcher, st.sampled_from(["n", "m"]), _few, st.sampled_from(["=", "!="])), max_size=2).map(tuple)
+_rules = st.lists(st.builds(InhibitRule, _sides, _sides, st.sampled_from([(), ("zone",), ("zone", "m")])), max_size=3)
+
+
+@given(_rules, st.lists(_sets, max_size=6), _sets)
+def test_inhibition_is_what_asking_every_source_says(rules, firing, labels):
+    def inhibits(rule: InhibitRule, other: dict[str, str]) -> bool:
+        both = all_match(rule.source, labels) and all_match(rule.target, other)
+        same = all(other.get(name, "") == labels.get(name, "") for name in rule.equal)
+        return all_match(rule.target, labels) and all_match(rule.source, other) and same and not both
+
+    by = [decide.labels.fingerprint(other) for rule in rules for other in firing if inhibits(rule, other)]
+    assert decide.Inhibition(rules, firing).by(labels) == (by[0] if by else None)

@@ -112,3 +112,10 @@ def test_common_is_what_all_have(sets):
     assert all(everywhere.items() <= each.items() for each in sets)
     if sets:
         assert set(everywhere.items()) == set.intersection(*(set(each.items()) for each in sets))
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["a", "instance", "job", "z"]), st.sampled_from(["1", "2"])), max_size=6))
+def test_the_plain_sort_keys_give_the_order_of_notifications(sets):
+    listed = [dict(sorted(pairs.items())) for pairs in sets]
+    keys = labels.notification_orders(listed)
+    assert [listed[i] for i in sorted(range(len(listed)), key=keys.__getitem__)] == sorted(listed, key=labels.notification_order)

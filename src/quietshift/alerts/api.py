@@ -224,8 +224,8 @@ def _read(name: str, opened: Opened, query: Mapping[str, list[str]], silence_id:
             wanted.receiver_fits()
         except ValueError as error:
             raise Refused(400, f"failed to parse receiver param: {error}") from None
-        ask: Callable[[Alerting, Tx, queries.Wanted, datetime], list[dict[str, Any]]]
-        ask = queries.alerts if name == "get_alerts" else queries.groups
+        ask: Callable[[Alerting, Tx, queries.Wanted, datetime], Sequence[Any]]
+        ask = queries.listed_alerts if name == "get_alerts" else queries.listed_groups
         return 200, wire.encode(ask(use, tx, wanted, now))
 
 

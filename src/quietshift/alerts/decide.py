@@ -163,21 +163,41 @@ def silenced_by(silences: Iterable[Silence], label_set: Labels, now: datetime) -
     )
 
 
+class Inhibition:
+    """Which alerts are inhibited while these, by their labels, are firing. One that fulfils both sides of a rule is not
+    inhibited by others that do so too."""
+
+    def __init__(self, rules: Sequence[InhibitRule], firing: Iterable[Labels]) -> None:
+        listed = list(firing)
+        self._rules = [(rule, _by_values(rule, listed)) for rule in rules]
+
+    def by(self, label_set: Labels) -> str | None:
+        """The fingerprint of a firing alert that inhibits this one; None where none does."""
+        for rule, sources in self._rules:
+            if not sources or not all_match(rule.target, label_set):
+                continue
+            both = all_match(rule.source, label_set)
+            for other in sources.get(_values(rule, label_set), ()):
+                if not (both and all_match(rule.target, other)):
+                    return labels.fingerprint(other)
+        return None
+
+
+def _values(rule: InhibitRule, label_set: Labels) -> tuple[str, ...]:
+    return tuple(label_set.get(name, "") for name in rule.equal)
+
+
+def _by_values(rule: InhibitRule, firing: Iterable[Labels]) -> dict[tuple[str, ...], list[Labels]]:
+    found: dict[tuple[str, ...], list[Labels]] = {}
+    for other in firing:
+        if all_match(rule.source, other):
+            found.setdefault(_values(rule, other), []).append(other)
+    return found
+
+
 def inhibited_by(rules: Sequence[InhibitRule], label_set: Labels, firing: Iterable[Labels]) -> str | None:
-    """The fingerprint of a firing alert that inhibits this one; None where none does. An alert that fulfils both sides of a
-    rule is not inhibited by others that do so too."""
-    for rule in rules:
-        if not all_match(rule.target, label_set):
-            continue
-        both = all_match(rule.source, label_set)
-        for other in firing:
-            if (
-                all_match(rule.source, other)
-                and all(other.get(name, "") == label_set.get(name, "") for name in rule.equal)
-                and not (both and all_match(rule.target, other))
-            ):
-                return labels.fingerprint(other)
-    return None
+    """The fingerprint of a firing alert that inhibits this one; None where none does."""
+    return Inhibition(rules, firing).by(label_set)
 
 
 def route_mute(route: Route, times: Mapping[str, Interval], now: datetime) -> Mute | None:

@@ -15,13 +15,15 @@ import msgspec
 
 from quietshift.alerts import decide
 from quietshift.alerts.decide import Heard
-from quietshift.alerts.labels import Labels, identity
+from quietshift.alerts.labels import Labels, fingerprint, identity
 from quietshift.alerts.matchers import Matchers, all_match
 from quietshift.alerts.model import Alert, AlertsConfig
 from quietshift.alerts.wires.alertmanager import Item, Reported, parse
 
 MAX_SPELLINGS = 4  # of one label set: a key order for each kind of sender
 HELD = sys.maxsize
+
+Listed = tuple[Alert, str]  # an alert and its fingerprint
 
 
 class Entry(msgspec.Struct, gc=False, eq=False):
@@ -39,6 +41,7 @@ class Entry(msgspec.Struct, gc=False, eq=False):
     spellings: tuple[int, ...] = ()
     starts_text: str = ""
     annotations_key: int = 0
+    fingerprint: str = ""  # once somebody has asked for it
 
     def now_known(self) -> Alert:
         """The alert with the last end heard."""
@@ -198,16 +201,19 @@ class Hot:
 
     # -- readers ---------------------------------------------------------------------------------------------------
 
-    def renewed(self, alerts: Iterable[Alert]) -> list[Alert]:
-        """Rows as read, with the ends that were heard since."""
-        with self._lock:
-            return [self._renewed(alert) for alert in alerts]
-
     def _renewed(self, alert: Alert) -> Alert:
         entry = self._by_id.get(alert.id)
         if entry is None or entry.ends_at <= alert.ends_at or entry.updated_at <= alert.updated_at:
             return alert
         return msgspec.structs.replace(alert, ends_at=entry.ends_at, updated_at=entry.updated_at)
+
+    def listed(self) -> Iterator[Listed] | None:
+        """Every alert with the last end heard, and its fingerprint; None where the rows have to be asked."""
+        with self._lock:
+            if self.stale:
+                return None
+            entries = list(self._by_id.values())
+        return map(_listed, entries)
 
     def settle(self, alerts: Iterable[Alert], now: datetime, heard: Heard) -> list[tuple[Alert, bool]]:
         """Rows as read, with the ends that were heard since, and whether each is over. From here on a repeat of one that is
@@ -238,6 +244,12 @@ class Hot:
         with self._lock:
             entries = list(self._sources.values())
         return (e.alert.labels for e in entries if not decide.resolved(e.now_known(), now, heard))
+
+
+def _listed(entry: Entry) -> Listed:
+    if not entry.fingerprint:
+        entry.fingerprint = fingerprint(entry.alert.labels)
+    return entry.now_known(), entry.fingerprint
 
 
 def _renew(entry: Entry, end: datetime, now: datetime, resolve_timeout: timedelta) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
@@ -112,6 +113,14 @@ def notification_order(labels: Mapping[str, str]) -> tuple[bool, str, bool, str,
     """Sort key of the alerts of one notification: by job, by instance (those without one last), then by all labels."""
     job, instance = labels.get("job"), labels.get("instance")
     return (job is None, job or "", instance is None, instance or "", Order(labels))
+
+
+def notification_orders(sets: Sequence[Mapping[str, str]]) -> list[tuple[Any, ...]]:
+    """Sort keys of the alerts of one notification, in the order of `notification_order`; plain ones, which compare at once,
+    where all have labels of the same names."""
+    if len({tuple(labels) for labels in sets}) > 1:
+        return [notification_order(labels) for labels in sets]
+    return [(labels.get("job", ""), labels.get("instance", ""), *labels.values()) for labels in sets]
 
 
 def common(sets: Sequence[Mapping[str, str]]) -> Labels:

@@ -290,6 +290,14 @@ def members(tx: Tx, group_id: int) -> list[Alert]:
     return [_alert(row) for row in tx.execute(_members().where(alert_group_members.c.group_id == group_id))]
 
 
+def member_ids(tx: Tx) -> dict[int, list[int]]:
+    """The ids of the alerts of every group, by its id."""
+    found: dict[int, list[int]] = {}
+    for row in tx.execute(select(alert_group_members.c.group_id, alert_group_members.c.alert_id)):
+        found.setdefault(row.group_id, []).append(row.alert_id)
+    return found
+
+
 def all_members(tx: Tx) -> dict[int, list[Alert]]:
     """The alerts of every group, by its id."""
     found: dict[int, list[Alert]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,8 +11,8 @@ import msgspec
 
 from quietshift.alerts import decide, notification, silences, store
 from quietshift.alerts.decide import Heard
-from quietshift.alerts.hot import Hot
-from quietshift.alerts.labels import Labels, digest
+from quietshift.alerts.hot import Hot, Listed
+from quietshift.alerts.labels import Labels, digest, fingerprint
 from quietshift.alerts.matchers import all_match
 from quietshift.alerts.model import Alert, AlertsConfig, Route, Silence, SilenceState
 from quietshift.alerts.routing import Place, Router
@@ -149,6 +149,11 @@ class Alerting:
             timers.schedule(tx, GROUP_TIMER, str(group_id), due, now)
         store.insert_groups(tx, new)
         store.join_groups(tx, pairs)
+
+    def all_alerts(self, tx: Tx) -> Iterator[Listed]:
+        """Every alert that is kept, with its fingerprint."""
+        known = self.hot.listed()
+        return known if known is not None else ((alert, fingerprint(alert.labels)) for alert in store.all_alerts(tx))
 
     def firing_sources(self, tx: Tx, now: datetime) -> list[Labels]:
         """Labels of the firing alerts that can inhibit others."""
