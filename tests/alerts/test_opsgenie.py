@@ -1,6 +1,7 @@
 """Opsgenie's door: open, acknowledge, close by alias; what is refused, and how."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from quietshift.alerts.events_api import EventsApi
 from quietshift.alerts.inbound import hash_line
-from quietshift.alerts.sources import Heartbeats, Inbound, Inbounds
+from quietshift.alerts.sources import Heartbeat, Heartbeats, Inbound, Inbounds
 from quietshift.kernel import timers
 from tests.alerts.conftest import DEFAULT, World
 from tests.support.door import ask
@@ -103,6 +104,79 @@ def test_what_is_refused(shared):
     assert shared("/v2/alerts/disk/close?identifierType=name")[0] == 422
     assert shared("/v2/alerts/disk/snooze")[0] == 404
     assert shared("/v2/alerts", method="GET")[0] == 405
+
+
+def data(answer: tuple[int, Any]) -> dict[str, Any]:
+    assert answer[0] == 200, answer
+    assert set(answer[1]) == {"data", "took", "requestId"}
+    found: dict[str, Any] = answer[1]["data"]
+    return found
+
+
+def test_a_request_can_be_asked_for_and_leads_to_the_alert_by_each_of_its_names(door):
+    _, answer = door("/v2/alerts", {**ALERT, "tags": ["disk", "prod"], "details": {"free": "0"}})
+    done = data(door(f"/v2/alerts/requests/{answer['requestId']}", method="GET"))
+    assert (done["success"], done["action"], done["alias"], done["status"]) == (True, "Create", "disk", "Created alert")
+    door.listed()
+    shown = data(door(f"/v2/alerts/{done['alertId']}", method="GET"))
+    assert (shown["alias"], shown["message"], shown["tags"], shown["details"], shown["priority"], shown["status"]) == (
+        "disk", "Disk is full", ["disk", "prod"], {"free": "0"}, "P1", "open",
+    )  # fmt: skip
+    for name, kind in ((shown["tinyId"], "tiny"), ("disk", "alias"), (shown["id"], "id")):
+        assert data(door(f"/v2/alerts/{name}?identifierType={kind}", method="GET"))["id"] == done["alertId"]
+    door("/v2/alerts", {**ALERT, "priority": "P3"})
+    assert data(door(f"/v2/alerts/{done['alertId']}", method="GET"))["priority"] == "P3", "it is the same, whatever its priority"
+    assert door(f"/v2/alerts/{done['alertId']}/close")[0] == 202, "by id, as where no identifierType is given"
+    assert door.listed() == []
+    assert door(f"/v2/alerts/{done['alertId']}", method="GET")[0] == 404
+
+
+def test_after_a_close_the_alias_is_another_alert(door):
+    ids = []
+    for _ in range(2):
+        door("/v2/alerts", ALERT)
+        ids.append(data(door("/v2/alerts/disk?identifierType=alias", method="GET")))
+        door(f"/v2/alerts/{ids[-1]['tinyId']}/close?identifierType=tiny")
+        door.listed()
+    assert ids[0]["id"] != ids[1]["id"]
+    assert ids[0]["tinyId"] != ids[1]["tinyId"]
+
+
+def test_a_request_about_nothing_is_taken_and_says_so_when_asked(door):
+    status, answer = door("/v2/alerts/nothing/close?identifierType=alias")
+    done = data(door(f"/v2/alerts/requests/{answer['requestId']}", method="GET"))
+    assert (status, done["success"], done["isSuccess"], done["alertId"]) == (202, False, False, "")
+    assert "does not exist" in done["status"]
+
+
+def test_what_became_of_requests_is_forgotten_after_a_day(door):
+    _, answer = door("/v2/alerts", ALERT)
+    door.world.run(until=23 * 3600)
+    assert door(f"/v2/alerts/requests/{answer['requestId']}", method="GET")[0] == 200
+    door.world.run(until=26 * 3600)
+    assert door(f"/v2/alerts/requests/{answer['requestId']}", method="GET")[0] == 404
+
+
+def test_errors_are_in_opsgenies_shape(shared):
+    for status, answer in (shared("/v2/alerts", {}), shared("/v2/alerts", ALERT, key=""), shared("/v2/alerts/x", method="GET")):
+        assert status in (422, 401, 404)
+        assert {"message", "took", "requestId"} <= set(answer)
+    assert set(shared("/v2/alerts", {"priority": "P9"})[1]["errors"]) == {"message", "priority"}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH"])
+def test_a_ping_is_heard_for_the_heartbeat_of_that_name(door, method):
+    mine = Heartbeat("backup", "gitaly", timedelta(), "critical", "", period=timedelta(hours=1))
+    other = Heartbeat("other", "web", timedelta(), "critical", "", period=timedelta(hours=1))
+    door.api = EventsApi(lambda: INBOUNDS, lambda: Heartbeats({"backup": mine, "other": other}), door.world.clock, door.ready)
+    status, answer = door("/v2/heartbeats/backup/ping", method=method)
+    assert (status, answer["result"]) == (202, "PONG - Heartbeat received")
+    with door.world.db.read() as tx:
+        timer = timers.get(tx, "alerts.heartbeat", "backup")
+    assert timer is not None
+    assert timer.due_at == door.world.clock.now() + timedelta(hours=1)
+    assert door("/v2/heartbeats/other/ping", method=method)[0] == 404, "of another service"
+    assert door("/v2/heartbeats/backup/ping", method=method, key="GenieKey x")[0] == 401
 
 
 JSON = st.recursive(

@@ -102,6 +102,8 @@ def add_request(tx: Tx, done: Processed) -> None:
 
 def request(tx: Tx, source: str, request_id: str) -> Processed | None:
     """What became of a request of this source."""
+    if "\0" in request_id:  # no text of PostgreSQL's has one
+        return None
     t = event_requests.c
     row = tx.execute(select(event_requests).where(t.id == request_id, t.source == source)).one_or_none()
     return None if row is None else Processed(**row._mapping)

@@ -35,7 +35,7 @@ def do(
         problem = problem or event_store.get(tx, inbound.name, event.key)
     done = Processed(
         request_id, inbound.name, now, wire.WORDS[event.act], status, problem is not None,
-        _ids(problem).long if problem is not None else "", event.key,
+        _ids(problem).long if problem is not None else "", event.key.replace("\0", ""),
     )  # fmt: skip
     event_store.add_request(tx, done)
 

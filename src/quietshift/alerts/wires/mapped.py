@@ -84,7 +84,9 @@ class _Item:
         return Event(Act.TRIGGER, key, given, filled(annotations), begun, url)
 
     def _wrong(self, path: str, words: str) -> None:
-        self.faults.append(Fault(self.place + path, words))
+        place = self.place + path
+        if place not in {fault.place for fault in self.faults}:  # one fault of a place is enough
+            self.faults.append(Fault(place, words))
 
     def _value(self, path: str) -> Any:
         try:
