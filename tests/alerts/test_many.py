@@ -8,7 +8,9 @@ import pytest
 
 from quietshift.alerts import store
 from quietshift.alerts.wires.alertmanager import decode
+from quietshift.kernel.live import DEAF, Committed
 from tests.alerts.conftest import DEFAULT, World
+from tests.support.talk import eventually
 
 pytestmark = pytest.mark.needs("postgresql")
 
@@ -68,6 +70,24 @@ def test_a_process_that_starts_beside_another_is_no_downtime(two, postgres_url):
         third.close()
     run(two, 140)
     assert told(two)[-1] == (130, "resolved", [], ["a"])
+
+
+def test_who_starts_after_an_outage_knows_of_it_from_those_who_were_there(two, postgres_url):
+    """Nobody could be heard while PostgreSQL was gone; a start right after it must not take that for silence."""
+    one, _ = two
+    one.post({"host": "a", "start": 0, "end": 100})
+    run(two, 50)
+    known = one.room.use.heard_since
+    one.db.live.publish(Committed(frozenset({DEAF}), None))
+    run(two, 90)
+    one.db.live.publish(Committed(frozenset({"*"}), None))
+    eventually(lambda: one.room.use.heard_since, lambda since: since == known + timedelta(seconds=90), what="the break on record")
+    third = World(postgres_url, DEFAULT)
+    third.clock.advance(timedelta(seconds=91))
+    try:
+        assert third.room.use.heard_since == known + timedelta(seconds=90)
+    finally:
+        third.close()
 
 
 def test_when_all_were_down_it_is_a_downtime(postgres_url):

@@ -1,6 +1,8 @@
 """A store that cannot take an alert answers 503, so that the sender repeats it; afterwards it is taken, and pages."""
 
+import resource
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +13,8 @@ from tests.support.sender import Sender
 from tests.support.server import Server
 from tests.support.talk import ask, eventually
 from tests.support.webhook import WebhookServer
+
+AT_ONCE = 2.0  # seconds, on a machine that does other things too; a time-out of a connection would be 5
 
 
 def start(serve: Callable[..., Server], folder: Path, phone: WebhookServer, db: str) -> tuple[Server, Sender]:
@@ -79,6 +83,81 @@ def test_a_stopped_postgresql_is_503_and_then_takes_the_alert(
     webhook_server.wait_for(1, where=lambda post: post.json["incident"]["alertname"] == "During", within=15)
     eventually(lambda: ask(f"{server.url}/-/healthy").status, lambda status: status == 200, within=15, what="health")
     assert len(set(pages_of(webhook_server, "Before"))) == 1, "an outage of the store pages nobody anew"
+
+
+def test_while_postgresql_is_gone_senders_hear_so_at_once_and_nothing_answered_200_is_lost(
+    serve: Callable[..., Server], tmp_path: Path, webhook_server: WebhookServer, postgres: Postgres, postgres_url: str
+) -> None:
+    """A sender a second, before, during and after: refused within a second each time, and what was taken is there and told."""
+    server, sender = start(serve, tmp_path, webhook_server, postgres_url)
+    taken: set[str] = set()
+    refused = 0
+
+    def post(number: int) -> None:
+        nonlocal refused
+        sender.fire(name := f"A{number}")
+        began = time.monotonic()
+        reply = sender.send(name, timeout=30)
+        assert reply is not None
+        if reply.status == 200:
+            taken.add(name)
+        else:
+            assert reply.status == 503, reply
+            assert time.monotonic() - began < AT_ONCE
+            refused += 1
+
+    for number in range(3):
+        post(number)
+    try:
+        postgres.stop()
+        for number in range(3, 10):
+            post(number)
+            time.sleep(0.5)  # the outage lasts
+    finally:
+        postgres.start()
+    assert refused == 7
+    eventually(lambda: ask(f"{server.url}/-/healthy").status, lambda status: status == 200, within=20, what="health")
+    sender.insist("A9", within=20)
+    taken.add("A9")
+    assert stored(server) == taken
+    eventually(
+        lambda: {i["alertname"] for i in ask(f"{server.url}/api/v1/incidents", token=server.token).json},
+        lambda open_ones: open_ones == taken, within=20, what="incidents",
+    )  # fmt: skip
+
+
+def test_a_full_disk_is_503_and_then_takes_the_alert(
+    serve: Callable[..., Server], tmp_path: Path, webhook_server: WebhookServer
+) -> None:
+    """The file cannot grow: for SQLite the same as no space left on the device."""
+    server, sender = start(serve, tmp_path, webhook_server, f"sqlite:///{tmp_path}/quietshift.db")
+    sender.fire("Before")
+    sender.insist("Before")
+    webhook_server.wait_for(1, where=lambda post: post.json["incident"]["alertname"] == "Before", within=15)
+    fill_up(server, tmp_path / "quietshift.db-wal", sender)
+
+
+def fill_up(server: Server, log: Path, sender: Sender) -> None:
+    """Send large alerts while no file of the server may grow, until one is refused; let it grow, and see that all is there."""
+    taken = {"Before"}
+    unlimited = resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (log.stat().st_size, resource.RLIM_INFINITY))
+    for number in range(50):
+        sender.fire(name := f"Large{number}", blob="x" * 60_000)
+        reply = sender.send(name, timeout=30)
+        assert reply is not None
+        if reply.status != 200:
+            break
+        taken.add(name)
+    assert reply.status == 503, reply
+    assert "full" in reply.text or "I/O" in reply.text
+    assert stored(server) == taken, "it answers, reads, and shows nothing that it could not store"
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, unlimited)
+    sender.insist(name, within=20)
+    assert stored(server) == {*taken, name}
+    server.kill9()
+    server.start()
+    assert stored(server) == {*taken, name}, "what was answered 200 is on disk"
+    eventually(lambda: ask(f"{server.url}/-/healthy").status, lambda status: status == 200, within=20, what="health")
 
 
 def test_a_page_that_is_due_while_postgresql_is_down_is_sent_when_it_is_back(
