@@ -11,7 +11,7 @@ from typing import IO
 
 import pytest
 
-FOLDER = "QUIETSHIFT_TESTS_LOCKS"
+FOLDER = "PYTEST_QUIET_LOCKS"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,5 +38,3 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     with _held(folder / "gate", fcntl.LOCK_EX) as waiting, _held(folder / "room", fcntl.LOCK_EX if quiet else fcntl.LOCK_SH):
         fcntl.flock(waiting, fcntl.LOCK_UN)
         return (yield)
-
-
