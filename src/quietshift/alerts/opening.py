@@ -24,7 +24,7 @@ from quietshift.kernel.clock import Clock, parse_rfc3339, rfc3339
 from quietshift.kernel.db import Database, Tx, get_meta, set_meta
 from quietshift.kernel.errors import Unavailable
 from quietshift.kernel.live import DEAF, Committed
-from quietshift.kernel.registries import Registry
+from quietshift.kernel.registries import Lane, Registry
 from quietshift.kernel.timers import Timer
 
 log = logging.getLogger("quietshift.alerts")
@@ -60,7 +60,7 @@ class AlertsRoom:
         self._was_away = self._was_deaf = False
         self._alive: Connection | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
-        registry.timer(GROUP_TIMER, timers.InTurn(store.take_turn, partial(flush.flush_group, self.use)))
+        registry.timer(GROUP_TIMER, timers.Together(store.take_turn, partial(flush.due, self.use)), Lane.GROUPS)
         registry.timer(FORGET_TIMER, timers.InTurn(store.take_turn, self.use.forget))
         registry.timer(heartbeats.TIMER, timers.InTurn(store.take_turn, self._missed))
         registry.timer(FORGET_EVENTS, self._forget_events)

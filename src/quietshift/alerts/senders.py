@@ -5,28 +5,34 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from quietshift.alerts import decide, flush, store
 from quietshift.alerts.model import NOTIFIED_KINDS
 from quietshift.alerts.usecases import Alerting
+from quietshift.kernel.db import Tx
 from quietshift.kernel.outbox import Answer, Delivery, OutboxKind
 
 ATTEMPTS = 10_000  # the time limit of a notification ends it, not a number
 THREADS = {"webhook": 16}  # of one kind, so that a provider that hangs holds up nobody else
 OTHERS = 4
+LINGER = 0.005  # seconds: answers that come so close together are recorded in one commit
 GONE = Answer("permanent", "this integration is no longer in the configuration")
 WAS = Answer("permanent", "written by an earlier version; the group is told again with its next flush")
 
 
 def kinds(use: Alerting) -> list[OutboxKind]:
     """What the outbox has to know to send notifications."""
-    record = partial(flush.record, use)
+    record_all = partial(flush.record, use)
+
+    def record(tx: Tx, delivery: Delivery, answer: Answer, now: datetime) -> None:
+        record_all(tx, [(delivery, answer)], now)
+
     return [
         OutboxKind(
             f"notify.{name}", partial(send, use, name), record, _delay, ATTEMPTS, threads=THREADS.get(name, OTHERS),
-            turn=store.take_turn,
+            turn=store.take_turn, record_all=record_all, linger=LINGER,
         )
         for name in NOTIFIED_KINDS
     ]

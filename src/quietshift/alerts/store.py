@@ -198,12 +198,6 @@ def _group(row: Row[Any]) -> Group:
     )
 
 
-def group(tx: Tx, group_id: int) -> Group | None:
-    """A group by its id; None where it is gone."""
-    row = tx.execute(select(alert_groups).where(alert_groups.c.id == group_id)).one_or_none()
-    return None if row is None else _group(row)
-
-
 def groups(tx: Tx) -> list[Group]:
     """Every group."""
     return [_group(row) for row in tx.execute(select(alert_groups).order_by(alert_groups.c.id))]
@@ -263,11 +257,6 @@ def update_group(tx: Tx, group_id: int, **values: Any) -> None:
     tx.execute(update(alert_groups).where(alert_groups.c.id == group_id).values(**values))
 
 
-def delete_group(tx: Tx, group_id: int) -> None:
-    """Remove a group that has no members."""
-    tx.execute(delete(alert_groups).where(alert_groups.c.id == group_id))
-
-
 def delete_all_groups(tx: Tx) -> None:
     """Remove every group and membership: the routes have changed."""
     tx.execute(delete(alert_group_members))
@@ -285,11 +274,6 @@ def _members() -> Select[Any]:
     return select(alert_group_members.c.group_id, alerts).join(alerts, alerts.c.id == alert_group_members.c.alert_id)
 
 
-def members(tx: Tx, group_id: int) -> list[Alert]:
-    """The alerts of a group."""
-    return [_alert(row) for row in tx.execute(_members().where(alert_group_members.c.group_id == group_id))]
-
-
 def member_ids(tx: Tx) -> dict[int, list[int]]:
     """The ids of the alerts of every group, by its id."""
     found: dict[int, list[int]] = {}
@@ -304,32 +288,6 @@ def all_members(tx: Tx) -> dict[int, list[Alert]]:
     for row in tx.execute(_members()):
         found.setdefault(row.group_id, []).append(_alert(row))
     return found
-
-
-def mark_over(tx: Tx, group_id: int, over: Iterable[Alert]) -> None:
-    """Note which members this flush found resolved, and what was known of them then."""
-    rows = [{"g": group_id, "a": alert.id, "at": alert.updated_at} for alert in over]
-    if rows:
-        m = alert_group_members.c
-        which = and_(m.group_id == bindparam("g"), m.alert_id == bindparam("a"))
-        tx.execute(update(alert_group_members).where(which).values(over_at=bindparam("at")), rows)
-
-
-def leave_group(tx: Tx, group_id: int) -> tuple[list[int], bool]:
-    """Remove the members that were told as resolved and not heard of since. Returns the alerts that are in no group any more,
-    and whether the group is empty now."""
-    m = alert_group_members
-    known = select(alerts.c.updated_at).where(alerts.c.id == m.c.alert_id).scalar_subquery()
-    gone = delete(m).where(m.c.group_id == group_id, m.c.over_at.is_not(None), m.c.over_at == known).returning(m.c.alert_id)
-    left = set(tx.execute(gone).scalars())
-    still: set[int] = set()
-    for part in _parts(left):
-        still.update(tx.execute(select(m.c.alert_id).where(m.c.alert_id.in_(part))).scalars())
-    free = sorted(left - still)
-    for part in _parts(free):
-        tx.execute(update(alerts).where(alerts.c.id.in_(part)).values(grouped=False))
-    empty = tx.execute(select(m.c.alert_id).where(m.c.group_id == group_id).limit(1)).first() is None
-    return free, empty
 
 
 def set_grouped(tx: Tx, ids: Collection[int]) -> None:
@@ -380,24 +338,6 @@ def unsent(tx: Tx) -> list[tuple[str, str]]:
     o = outbox.c
     statement = select(o.kind, o.subject).distinct().where(o.kind.in_(NOTIFY_KINDS), o.state == "pending")
     return [(row.kind, row.subject) for row in tx.execute(statement)]
-
-
-def under_way(tx: Tx, kind: str, subject: str, now: datetime) -> bool:
-    """Whether a notification is being sent at this moment."""
-    o = outbox.c
-    flying = select(o.id).where(o.kind == kind, o.subject == subject, o.lease_owner.is_not(None), o.lease_until > now)
-    return tx.execute(flying.limit(1)).first() is not None
-
-
-def note(
-    tx: Tx, now: datetime, group_key: str, receiver: str, integration: str, outcome: str, reason: str, detail: Mapping[str, Any]
-) -> None:
-    """Keep a decision, or what came of it, with its reason."""
-    row = {
-        "id": new_id(now), "at": now, "digest": digest(receiver, group_key), "group_key": group_key, "receiver": receiver,
-        "integration": integration, "outcome": outcome, "reason": reason[:2000], "detail": dict(detail),
-    }
-    tx.execute(insert(alert_decisions), row)
 
 
 class Decision(msgspec.Struct, frozen=True):
