@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -52,7 +52,8 @@ class AlertsRoom:
     ) -> None:
         self._db, self._clock, self._expected, self._change_retention = db, clock, expected, change_retention
         self.use = Alerting(
-            config, Hot(db.dialect == "sqlite"), external_url=external_url, retention=retention, keep_resolved=keep_resolved
+            config, Hot(db.dialect == "sqlite"), self._flush,
+            external_url=external_url, retention=retention, keep_resolved=keep_resolved,
         )
         self.use.on_received = lambda tx, alerts, now: heartbeats.told(self.use, tx, expected(), alerts, now)
         self.intake = Intake(db, self.use, clock)
@@ -67,6 +68,9 @@ class AlertsRoom:
         registry.timer(events.CLOSE_TIMER, timers.InTurn(store.take_turn, partial(events.close, self.use)))
         for kind in senders.kinds(self.use):
             registry.sender(kind)
+
+    def _flush(self, tx: Tx, due: Mapping[int, datetime], now: datetime) -> None:
+        flush.flush(self.use, tx, due, now)
 
     @property
     def opened(self) -> Opened:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -25,11 +26,13 @@ from quietshift.kernel.durations import format_duration
 from quietshift.kernel.errors import Invalid, NotFound
 from quietshift.kernel.timers import Timer
 
+log = logging.getLogger("quietshift.alerts")
 GROUP_TIMER = "alerts.group"
 FORGET_TIMER = "alerts.forget"
 DESK_TIMER = "incidents.group"  # served by the room above
 SILENCE_ENDS = "alerts.silence_ends"  # served by paging, which knows how people are reached
 DESK = "desk/0"
+AT_ONCE = 50  # groups that one transaction of intake flushes
 IDLE_GROUP = timedelta(seconds=30)  # an empty group is kept so long: an alert that comes back keeps its rhythm
 
 
@@ -39,6 +42,7 @@ class Alerting:
 
     config: Callable[[], AlertsConfig]
     hot: Hot
+    flush: Callable[[Tx, Mapping[int, datetime], datetime], None]  # groups, each with the instant at which it was due
     heard_since: datetime = EPOCH
     external_url: str = ""
     retention: timedelta = timedelta(hours=120)
@@ -91,11 +95,12 @@ class Alerting:
                 joining.append((member, came[key]))
         store.insert_alerts(tx, ((key, after[key]) for key in unknown))
         store.update_alerts(tx, (alert for key, alert in after.items() if key in before))
-        self._join(tx, joining, now)
+        flushes = self._join(tx, joining, now)
         if self.hot.enabled:
             tx.after_undo(self.hot.invalidate)
             written = self.hot.apply(after)
             tx.after_commit(lambda: self.hot.confirm(written))
+        self._begin(tx, flushes, now)
         tx.publish("alerts")
         if self.on_received is not None:
             self.on_received(tx, list(after.values()), now)
@@ -112,17 +117,19 @@ class Alerting:
             written = self.hot.load(store.all_alerts(tx))
             tx.after_commit(lambda: self.hot.confirm(written))
 
-    def _join(self, tx: Tx, alerts: Iterable[tuple[Alert, datetime]], now: datetime) -> None:
-        """Make alerts members of the groups of their routes; groups that do not exist yet are made, with their first timer.
+    def _join(self, tx: Tx, alerts: Iterable[tuple[Alert, datetime]], now: datetime) -> list[tuple[int, datetime]]:
+        """Make alerts members of the groups of their routes; groups that do not exist yet are made. Returns the groups that have
+        to be flushed, and when.
 
         With each alert: since when it waits for its group, which may be before the server was ready to store it.
         """
+        flushes: list[tuple[int, datetime]] = []
         waiting: dict[int, tuple[Place, list[tuple[Alert, datetime]]]] = {}
         for one in alerts:
             for place in self.router.places(one[0].labels):
                 waiting.setdefault(place.digest, (place, []))[1].append(one)
         if not waiting:
-            return
+            return flushes
         standing = store.standing(tx, waiting)
         fresh = {key: place for key, (place, _) in waiting.items() if key not in standing}
         ids = dict(zip(fresh, store.take_ids(tx, "alert_groups", len(fresh)), strict=True))
@@ -146,9 +153,29 @@ class Alerting:
                 due = max(group.next_flush_at, now)
             else:
                 continue
-            timers.schedule(tx, GROUP_TIMER, str(group_id), due, now)
+            flushes.append((group_id, due))
         store.insert_groups(tx, new)
         store.join_groups(tx, pairs)
+        return flushes
+
+    def _set(self, tx: Tx, flushes: Iterable[tuple[int, datetime]], now: datetime) -> None:
+        timers.schedule_many(tx, GROUP_TIMER, [(str(group_id), due) for group_id, due in flushes], now)
+
+    def _begin(self, tx: Tx, flushes: Sequence[tuple[int, datetime]], now: datetime) -> None:
+        """Set the timers of groups. Some that are due already (`group_wait: 0s`) are flushed at once, in the commit that answers
+        their alerts: a commit and two changes of threads less. How many is bounded, for others wait to write."""
+        at_once = [(group_id, due) for group_id, due in flushes if due <= now][:AT_ONCE]
+        rest = set(flushes) - set(at_once)
+        if at_once:
+            try:
+                with tx.savepoint():
+                    self.flush(tx, dict(at_once), now)
+            except outbox.STORE_FAILED:
+                raise
+            except Exception:
+                log.exception("groups could not be flushed with their first alerts; their timers do it")
+                rest.update(at_once)
+        self._set(tx, sorted(rest), now)
 
     def all_alerts(self, tx: Tx) -> Iterator[Listed]:
         """Every alert that is kept, with its fingerprint."""
@@ -181,7 +208,7 @@ class Alerting:
         for kind, subject in store.unsent(tx):
             outbox.cancel(tx, kind, subject)
         store.delete_all_groups(tx)
-        self._join(tx, [(alert, now) for alert in alerts.values()], now)
+        self._set(tx, self._join(tx, [(alert, now) for alert in alerts.values()], now), now)
         store.set_grouped(tx, alerts)
         self._leave_desk(tx, now)
         tx.after_commit(self._caught_up)
