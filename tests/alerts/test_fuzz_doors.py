@@ -75,7 +75,8 @@ JSON = st.recursive(LEAF, lambda one: st.lists(one, max_size=3) | st.dictionarie
 TIME = st.sampled_from(
     ["2026-11-21T02:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+14:00", "2026-W47-6", "x"]
 ) | st.datetimes().map(str) | JSON  # fmt: skip
-LABELS = st.dictionaries(st.sampled_from(["alertname", "team", "service", "x y", "é", "9", "__name__"]) | TEXT, TEXT, max_size=4) | JSON
+NAMES = st.sampled_from(["alertname", "team", "service", "x y", "é", "9", "__name__"]) | TEXT
+LABELS = st.dictionaries(NAMES, TEXT, max_size=4) | JSON
 ALERT = st.fixed_dictionaries(
     {"status": st.sampled_from(["firing", "resolved"]) | JSON, "labels": LABELS},
     optional={
@@ -85,9 +86,11 @@ ALERT = st.fixed_dictionaries(
     },
 )  # fmt: skip
 GROUP = st.fixed_dictionaries(
-    {"version": st.just("4") | JSON, "alerts": st.lists(ALERT, max_size=4) | JSON}, optional={"truncatedAlerts": JSON, "status": JSON}
+    {"version": st.just("4") | JSON, "alerts": st.lists(ALERT, max_size=4) | JSON},
+    optional={"truncatedAlerts": JSON, "status": JSON},
 )
-LINKS = st.lists(st.fixed_dictionaries({}, optional={"href": JSON, "src": JSON, "text": JSON, "alt": JSON}) | JSON, max_size=3) | JSON
+LINK = st.fixed_dictionaries({}, optional={"href": JSON, "src": JSON, "text": JSON, "alt": JSON})
+LINKS = st.lists(LINK | JSON, max_size=3) | JSON
 EVENT = st.fixed_dictionaries(
     {"routing_key": st.just(KEYS["pagerduty"])},
     optional={

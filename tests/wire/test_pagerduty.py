@@ -1,6 +1,7 @@
 """PagerDuty's own Python client with its base URL changed, against a server on each database."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +73,27 @@ def test_the_client_is_told_what_is_wrong(server: Server) -> None:
         client.trigger("Pushes fail", "git-1", severity="page")
     errors = refused.value.response.json()["errors"]
     assert errors == ["'payload.severity' has to be one of critical, error, warning, info"]
+
+
+def test_what_the_client_tells_of_a_change_stands_beside_the_incident(server: Server, webhook_server: WebhookServer) -> None:
+    client = client_of(server)
+    secret = "hunter2hunter2"
+    client.submit(
+        "gitaly 17.2 is out", "deploy pipeline", {"commit": "5ac1e0", "password": secret},
+        [{"href": "https://ci.example.org/builds/812", "text": "Build 812"}],
+        f"{datetime.now(UTC).isoformat()}Z",  # as 7.2 means to write it by itself, but cannot
+    )  # fmt: skip
+    client.send_change_event({"summary": "Two days ago", "timestamp": "2026-01-01T00:00:00Z"})
+    client.trigger("Pushes fail", "git-1")
+    webhook_server.wait_for(1, path="/ana", within=20)
+    (listed,) = eventually(
+        lambda: ask(f"{server.url}/api/v1/incidents", token=server.token).json, lambda found: bool(found), within=20
+    )
+    shown = ask(f"{server.url}/api/v1/incidents/{listed['id']}", token=server.token).json
+    (change,) = shown["changes"]
+    assert (change["summary"], change["source"], change["integration"]) == ("gitaly 17.2 is out", "deploy pipeline", "ci")
+    assert change["details"] == {"commit": "5ac1e0", "password": "[redacted]"}
+    assert change["links"] == [{"href": "https://ci.example.org/builds/812", "text": "Build 812"}]
+    assert len(webhook_server.posts("/ana")) == 1, "a change wakes nobody"
+    with pytest.raises(pagerduty.HttpError, match="400"):
+        client.send_change_event({"source": "no summary"})
