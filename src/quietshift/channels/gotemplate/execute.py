@@ -338,9 +338,7 @@ class Run:
     def argument(self, dot: Value, wanted: str, node: Operand) -> Value:
         try:
             if isinstance(node, Nil):
-                if wanted not in (ANY, RAW):
-                    fit(None, wanted)
-                return None
+                return fit(None, wanted)
             if isinstance(node, Literal):
                 return _constant(node, wanted)
             return fit(self.operand(dot, node), wanted)

@@ -155,7 +155,7 @@ class _Lexer:
             raise self.source.error(f"unrecognized character in action: {char!r}", at)
         end = at + len(prefix) + len(word)
         following = self.text[end : end + 1]
-        if (word or prefix == "$") and following and following not in _AFTER_WORD and not self.text.startswith("}}", end):
+        if following and following not in _AFTER_WORD and not self.text.startswith("}}", end):
             raise self.source.error(f"bad character {following!r}", end)
         if prefix:
             return Token({".": "field" if word else "dot", "$": "variable"}[prefix], prefix + word, at)

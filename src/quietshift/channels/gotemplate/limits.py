@@ -16,16 +16,16 @@ class LimitReached(Exception):
 class Budget:
     """What is left."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "steps")
 
     def __init__(self, steps: int = MAX_STEPS) -> None:
-        self.left = steps
+        self.left = self.steps = steps
 
     def spend(self, steps: int) -> None:
         """Raises LimitReached when nothing is left."""
         self.left -= steps
         if self.left < 0:
-            raise LimitReached(f"takes more than {MAX_STEPS:,} steps")
+            raise LimitReached(f"takes more than {self.steps:,} steps")
 
     def spend_text(self, text: str) -> None:
         """For handling this text."""

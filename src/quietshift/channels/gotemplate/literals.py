@@ -10,6 +10,15 @@ _INT = re.compile(r"([+-]?)(0[xX]_?|0[oO]_?|0[bB]_?|0_?)?([0-9a-fA-F]+(?:_[0-9a-
 _BASES = {"0x": 16, "0o": 8, "0b": 2, "0": 8, "": 10}
 
 
+def clean(text: str) -> str:
+    """Halves of characters, which no UTF-8 has, replaced."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
 def unquote(text: str) -> str:
     """What a text in double quotes or backquotes says. Bytes that are no UTF-8 stay, as surrogates."""
     if text[0] == "`":

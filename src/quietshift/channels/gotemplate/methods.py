@@ -46,6 +46,12 @@ def _sub(time: Time, other: Time) -> Duration:
     return clamp((time.since_epoch() - other.since_epoch()) * 1000)
 
 
+def _in(time: Time, location: Location | None) -> Time:
+    if location is None:
+        raise ValueError("missing Location in call to Time.In")
+    return time.within(location.zone)
+
+
 def _add_date(time: Time, years: int, months: int, days: int) -> Time:
     if max(abs(years), abs(months), abs(days)) > 4_000_000:
         raise ValueError("out of the years 1 to 9999")
@@ -105,7 +111,7 @@ _TIME = _STRING | {
     "IsZero": method(lambda time: time.at == _YEAR_ONE),
     "UTC": method(lambda time: time.within(UTC)),
     "Local": method(lambda time: time.within(UTC)),
-    "In": method(lambda time, location: time.within(location.zone), "*time.Location"),
+    "In": method(_in, "*time.Location"),
     "Location": method(lambda time: Location(time.at.tzinfo or UTC)),
     "Truncate": method(_truncated, "time.Duration"),
     "Round": method(_rounded, "time.Duration"),

@@ -38,7 +38,7 @@ def parse(name: str, text: str, functions: Collection[str]) -> list[Definition]:
     """The templates of this text, itself last under its own name. Raises TemplateError."""
     if len(text) > MAX_TEXT:
         raise TemplateError(f"longer than {MAX_TEXT} characters", name)
-    return _Parser(Source(name, text), functions).run()
+    return _Parser(Source(name, literals.clean(text)), functions).run()
 
 
 class _Parser:

@@ -13,7 +13,8 @@ from quietshift.channels.gotemplate.errors import TemplateError
 from quietshift.channels.gotemplate.escape import HtmlWriter
 from quietshift.channels.gotemplate.execute import Run, TextWriter
 from quietshift.channels.gotemplate.functions import FUNCTIONS
-from quietshift.channels.gotemplate.limits import Budget
+from quietshift.channels.gotemplate.limits import MAX_STEPS, Budget
+from quietshift.channels.gotemplate.literals import clean
 from quietshift.channels.gotemplate.nodes import Definition
 from quietshift.channels.gotemplate.parser import parse
 from quietshift.channels.gotemplate.values import Data
@@ -26,12 +27,13 @@ BUILT_IN = ("default.tmpl", "email.tmpl")
 class Templates:
     """A set of named templates, which does not change once it is parsed."""
 
-    def __init__(self, definitions: Mapping[str, Definition]) -> None:
-        self._definitions = definitions
+    def __init__(self, definitions: Mapping[str, Definition], steps: int) -> None:
+        self._definitions, self._steps = definitions, steps
 
     @classmethod
-    def parse(cls, files: Iterable[tuple[str, str]] = ()) -> Templates:
-        """The built-in templates, then these files: (path, text). A later definition of a name replaces an earlier one.
+    def parse(cls, files: Iterable[tuple[str, str]] = (), steps: int = MAX_STEPS) -> Templates:
+        """The built-in templates, then these files: (path, text). A later definition of a name replaces an earlier one. steps:
+        what one rendering may take.
 
         Raises TemplateError with path, line and column for the first that does not parse or uses an unknown function.
         """
@@ -40,7 +42,7 @@ class Templates:
             *named, whole = parse(path, text, FUNCTIONS)
             _take(found, named)
             _take(found, [Definition(PurePath(path).name, whole.source, whole.body, whole.calls)])
-        return cls(found)
+        return cls(found, steps)
 
     @property
     def names(self) -> list[str]:
@@ -63,13 +65,13 @@ class Templates:
     def text(self, text: str, data: Data) -> str:
         """The text with its templates followed. Raises TemplateError, never anything else."""
         if "{{" not in text:
-            return text
-        budget = Budget()
+            return clean(text)
+        budget = Budget(self._steps)
         return self._render(text, data, budget, TextWriter(budget))
 
     def html(self, text: str, data: Data) -> str:
         """The same for HTML: every value is escaped as its place asks for. Raises TemplateError, never anything else."""
-        budget = Budget()
+        budget = Budget(self._steps)
         return self._render(text, data, budget, HtmlWriter(budget))
 
     def _render(self, text: str, data: Data, budget: Budget, out: TextWriter | HtmlWriter) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from quietshift.channels.gotemplate.gotime import Time, parse_rfc3339
+from quietshift.channels.gotemplate.literals import clean
 
 Value = Any  # None, bool, int, float, str, Seq, Kv, Dict, Pair, Alert, Data, Time, Duration ...
 
@@ -142,7 +143,7 @@ def _alert(body: Any) -> Alert:
 def _text(value: Any) -> str:
     if value is not None and not isinstance(value, str):
         raise ValueError(f"a text is expected, not {value!r:.50}")
-    return value or ""
+    return clean(value) if value else ""
 
 
 def _list(value: Any) -> list[Any]:
@@ -154,4 +155,4 @@ def _list(value: Any) -> list[Any]:
 def _kv(value: Any) -> Kv:
     if value is not None and not isinstance(value, Mapping):
         raise ValueError("labels and annotations are objects of texts")
-    return Kv((str(name), _text(text)) for name, text in (value or {}).items())
+    return Kv((clean(str(name)), _text(text)) for name, text in (value or {}).items())
