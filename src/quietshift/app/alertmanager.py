@@ -219,7 +219,7 @@ def main(arguments: Sequence[str]) -> int:
             listener = _listen(ours.db, name, address)
         from quietshift.app.standalone import open_alerts
 
-        app = open_alerts(ours, holder, clock, api, retention, keep_resolved, listener)
+        app = open_alerts(ours, holder, clock, api, retention, keep_resolved, listener, clustered=cluster is not None)
         gc.freeze()
         gc.enable()
         return app

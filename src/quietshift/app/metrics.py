@@ -62,6 +62,8 @@ def render(app: App) -> tuple[bytes, str]:
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     registry.register(_Collector(app))
+    for collector in app.collectors:
+        registry.register(collector)
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ from quietshift.kernel.settings import Settings
 from quietshift.kernel.worker import Worker
 
 if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
     from quietshift.alerts.opening import AlertsRoom
     from quietshift.alerts.usecases import Alerting
     from quietshift.kernel.listen import Listener
@@ -38,6 +40,7 @@ class App:
     worker: Worker
     key: bytes
     alerts: AlertsRoom
+    collectors: list[Collector] = field(default_factory=list)  # of /metrics, beside our own
     listener: Listener | None = None  # PostgreSQL: what other processes commit, and who is up
 
     def start(self) -> None:
