@@ -1,11 +1,17 @@
 """JSON is posted to a real HTTP server, and what that server said is what is answered."""
 
+import base64
+import contextlib
 import logging
 import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import pytest
 
-from quietshift.channels import ntfy, webhook
+from quietshift.channels import ntfy, warm, webhook
 from tests.support.webhook import Scripted
 
 
@@ -47,8 +53,6 @@ def test_a_refused_connection_and_a_slow_answer_are_temporary(webhook_server, fr
 
 
 def test_a_connection_that_breaks_before_the_answer_is_temporary():
-    import threading
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 
@@ -82,11 +86,113 @@ def test_the_url_is_neither_in_the_answer_nor_in_the_log(webhook_server, caplog)
     assert not [record for record in caplog.records if record.name == "httpx2" and "hush-hush" in record.getMessage()]
 
 
-def test_connections_are_used_again(webhook_server):
+class Counting:
+    """A server of one answer to every request, which counts connections; it closes each after `requests` of them."""
+
+    def __init__(self, answer: bytes, requests: int = 1000) -> None:
+        self.answer, self.requests = answer, requests
+        self.connections = self.asked = 0
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}/"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(ConnectionError):
+            for _ in range(self.requests):
+                asked = b""
+                while b"\r\n\r\n{}" not in asked:
+                    got = connection.recv(65536)
+                    if not got:
+                        return
+                    asked += got
+                self.asked += 1
+                connection.sendall(self.answer)
+
+    def close(self) -> None:
+        self._server.close()
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@pytest.mark.parametrize(
+    ("answer", "connections"),
+    [
+        (OK, 1),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 1),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, 1),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 1),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", 3),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", 3),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000, 3),  # not worth reading to its end
+    ],
+)
+def test_connections_are_used_again_where_the_server_wants_it(answer, connections):
+    server = Counting(answer)
     for _ in range(3):
-        assert webhook.post_json(webhook_server.url("/page"), {}).outcome == "accepted"
-    pool = webhook._client()._transport._pool
-    assert len([c for c in pool.connections if c.info().startswith(webhook_server.url("").rstrip("/"))]) <= 1
+        assert webhook.post_json(server.url, {}).outcome == "accepted"
+    assert (server.asked, server.connections) == (3, connections)
+    server.close()
+
+
+def test_a_connection_that_the_server_has_closed_meanwhile_is_not_used():
+    server = Counting(OK, requests=1)
+    for _ in range(4):
+        assert webhook.post_json(server.url, {}).outcome == "accepted"
+        while not warm._readable(warm._idle[warm._origin(urlsplit(server.url))][0][0]):
+            time.sleep(0.001)  # until the end of the connection has come
+    assert server.connections == 4
+    server.close()
+
+
+def test_many_at_once_have_connections_of_their_own_and_none_gets_another_s_answer(webhook_server):
+    for number in range(40):
+        webhook_server.answer(f"/{number}", Scripted(200, f"for {number}".encode(), hold=0.01))
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: webhook.post_json(webhook_server.url(f"/{n}"), {"n": n}).text, range(40)))
+    assert answers == [f"200 OK: for {number}" for number in range(40)]
+    assert sorted(post.json["n"] for post in webhook_server.posts()) == list(range(40))
+
+
+def test_an_answer_that_trickles_does_not_last_for_ever():
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+    server = Counting(head + b"begun")
+    began = time.monotonic()
+    answer = webhook.post_json(server.url, {}, timeout=0.3)
+    assert (answer.outcome, answer.text) == ("accepted", "200 OK: begun")
+    assert time.monotonic() - began < 5
+    server.close()
+
+
+def test_who_is_named_in_the_url_is_told_as_credentials(webhook_server):
+    url = webhook_server.url("/page?x=ä b").replace("http://", "http://ana:se%20cret@")
+    assert webhook.post_json(url, {}, {"X-Who": "ana"}).outcome == "accepted"
+    [post] = webhook_server.posts()
+    assert post.headers["Authorization"] == "Basic " + base64.b64encode(b"ana:se cret").decode()
+    assert post.headers["Host"] == f"127.0.0.1:{webhook_server.port}"
+    assert (post.path, post.query, post.headers["X-Who"]) == ("/page", "x=%C3%A4%20b", "ana")
+
+
+def test_a_header_cannot_smuggle_another(webhook_server):
+    answer = webhook.post_json(webhook_server.url("/page"), {}, {"X-Who": "ana\r\nX-Evil: yes"})
+    assert answer.outcome == "permanent"
+    assert webhook_server.posts() == []
+
+
+def test_the_environment_s_proxy_is_asked(webhook_server, monkeypatch):
+    monkeypatch.setenv("http_proxy", webhook_server.url(""))
+    assert webhook.post_json("http://hooks.example.org/page", {"n": 1}).outcome == "accepted"
+    [post] = webhook_server.posts()
+    assert post.headers["Host"] == "hooks.example.org"
 
 
 @pytest.mark.parametrize("url", ["gopher://example.org/", "http://", "https://exa mple.org/\n"])

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
-import time
+import os
 from collections.abc import Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from quietshift.channels.words import answer_text
 from quietshift.kernel.answer import Answer
 
-if TYPE_CHECKING:
-    import httpx2
-
 TIMEOUT = 10.0  # seconds for the whole exchange
-CONNECT_TIMEOUT = 5.0
-_READ = 64 << 10  # octets of an answer that are read, so that its connection can serve again
+PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 _TEMPORARY = {408, 421, 425, 429}  # and 5xx: the same request may be taken later
 
 
@@ -36,22 +30,25 @@ def request(
 
     The answer's text is `200 OK: its first words`, without the URL and what looks like a secret. Raises nothing.
     """
-    import httpx2
+    if any(map(os.environ.get, PROXIES)):
+        from quietshift.channels import http
+        from quietshift.channels.access import HttpAccess, Proxy
 
-    deadline = time.monotonic() + timeout
-    limits = httpx2.Timeout(timeout, connect=min(CONNECT_TIMEOUT, timeout))
+        access = HttpAccess(proxy=Proxy(from_environment=True), follow_redirects=False)
+        return http.send(http.Request(method, url, content, dict(headers or {})), access, timeout, again=_TEMPORARY)
+    from quietshift.channels import warm
+
     try:
-        with _client().stream(method, url, content=content, headers=dict(headers or {}), timeout=limits) as response:
-            read = _first(response, deadline)
-            words = f"{response.status_code} {response.reason_phrase}"
-            text = answer_text(f"{words}: {read}" if read.strip() else words, url)
-            return Answer(_outcome(response.status_code), text, response.status_code)
-    except httpx2.TimeoutException as error:
-        return Answer("temporary", f"no answer within {timeout:g} s ({type(error).__name__})")
-    except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, UnicodeError) as error:
-        return Answer("permanent", answer_text(f"cannot be asked: {error}", url))
-    except httpx2.HTTPError as error:
+        reply = warm.exchange(method, url, content, headers or {}, timeout)
+    except TimeoutError:
+        return Answer("temporary", f"no answer within {timeout:g} s")
+    except warm.BROKEN as error:
         return Answer("temporary", answer_text(str(error) or type(error).__name__, url))
+    except ValueError as error:  # that of a URL, or of a name that cannot be one
+        return Answer("permanent", answer_text(f"cannot be asked: {error}", url))
+    words = f"{reply.status} {reply.reason}"
+    read = reply.body[:4096].decode("utf-8", "replace")
+    return Answer(_outcome(reply.status), answer_text(f"{words}: {read}" if read.strip() else words, url), reply.status)
 
 
 def _outcome(status: int) -> Any:
@@ -60,34 +57,10 @@ def _outcome(status: int) -> Any:
     return "temporary" if status >= 500 or status in _TEMPORARY else "permanent"
 
 
-def _first(response: httpx2.Response, deadline: float) -> str:
-    """The beginning of the answer. What breaks off after the status takes nothing back from it."""
-    import httpx2
-
-    got = b""
-    try:
-        for chunk in response.iter_raw():
-            got += chunk
-            if len(got) >= _READ or time.monotonic() > deadline:
-                break
-    except httpx2.HTTPError:
-        pass
-    return got[:4096].decode("utf-8", "replace")
-
-
 def warm_up() -> None:
-    """Make the pool of connections now: what has to be loaded for it costs the first page a quarter of a second."""
-    _client()
+    """Load now what a request needs: the first page is to go without it."""
+    from quietshift.channels import tls, warm
+    from quietshift.channels.access import Tls
 
-
-@cache
-def _client() -> httpx2.Client:
-    """One pool of connections for the process; it is safe to use from many threads."""
-    import httpx2
-
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs whole URLs, and those of webhooks are secrets
-    return httpx2.Client(
-        headers={"User-Agent": "quietshift", "Accept-Encoding": "identity"},
-        follow_redirects=False,
-        limits=httpx2.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30.0),
-    )
+    assert warm
+    tls.context(Tls())
