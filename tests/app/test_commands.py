@@ -194,3 +194,24 @@ def test_a_database_newer_than_the_program_is_refused(database: Path, ops: Path)
     assert done.returncode == 1
     assert "newer than this program" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "said"),
+    [
+        ("web.yaml", "timeZone: Asia/Singapore", "timeZone: Asia/Atlantis", "unknown time zone"),
+        ("contacts.yaml", 'via: "mailto:', 'via: "pigeon:', "pigeon: is not supported"),
+        ("web.yaml", "targets: [schedule:web]", "targets: [schedule:wed]", "there is no schedule 'wed'"),
+        ("web.yaml", "steps:", "step:", "step: unknown key"),
+    ],
+)
+def test_one_mistake_is_told_where_it_stands_and_nothing_that_only_follows_from_it(
+    ops: Path, file: str, before: str, after: str, said: str
+) -> None:
+    path = ops / "oncall" / file
+    path.write_text(path.read_text().replace(before, after, 1))
+    found = run("check", str(ops))
+    told = [line for line in (found.stdout + found.stderr).splitlines() if ".yaml:" in line or ".yml:" in line]
+    assert any(said in line for line in told), told
+    assert all(f"{file}:" in line for line in told), told
+    assert found.returncode == 1

@@ -68,7 +68,8 @@ class CrossChecks:
 
 def _cross_checks(_files: OpsFiles, loaded: Loaded, _problems: Problems) -> CrossChecks:
     receivers = loaded.get(Receivers)
-    known, policies = loaded.get(AlertsConfig).receivers, loaded.get(PagingConfig).policies
+    known, paging_config = loaded.get(AlertsConfig).receivers, loaded.get(PagingConfig)
+    policies = {*paging_config.policies, *paging_config.broken}  # what is wrong with a broken one was told where it stands
     for name, node in receivers._places.items():
         if name not in known:
             node.error(f"no receiver {name!r} is defined in alertmanager.yml")

@@ -36,9 +36,11 @@ def load(documents: list[Node], problems: Problems, catalog: Catalog | None) -> 
     catalog: who there is; None where that is not asked.
     """
     schedules: dict[str, Schedule] = {}
+    broken: set[str] = set()
     for document in documents:
         schedule = _schedule(document, catalog)
         if schedule is None:
+            broken.add(written_name(document))
             continue
         if schedule.name in schedules:
             first = schedules[schedule.name]
@@ -46,7 +48,14 @@ def load(documents: list[Node], problems: Problems, catalog: Catalog | None) -> 
             problems.add(schedule.file, schedule.line, text)
             continue
         schedules[schedule.name] = schedule
-    return Oncall(MappingProxyType(schedules))
+    return Oncall(MappingProxyType(schedules), frozenset(broken - {""}))
+
+
+def written_name(document: Node) -> str:
+    """What a document calls itself, whatever else is wrong with it; empty where it does not."""
+    meta = document.entries().get("metadata") if document.is_map else None
+    name = meta.entries().get("name") if meta is not None and meta.is_map else None
+    return name.text() if name is not None and not name.is_map and not name.is_list else ""
 
 
 def _schedule(document: Node, catalog: Catalog | None) -> Schedule | None:

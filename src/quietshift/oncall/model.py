@@ -167,9 +167,10 @@ class Gap:
 
 @dataclass(frozen=True)
 class Oncall:
-    """Every schedule of an ops directory, by name."""
+    """Every schedule of an ops directory, by name. broken: names of those that could not be read, which was told."""
 
     schedules: Mapping[str, Schedule] = field(default_factory=dict, hash=False)
+    broken: frozenset[str] = frozenset()
 
     def get(self, name: str) -> Schedule:
         """The schedule. Raises NotFound, which names those there are."""

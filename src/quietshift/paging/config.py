@@ -12,6 +12,7 @@ from quietshift.channels.parse import parse_via
 from quietshift.kernel.config import Node
 from quietshift.kernel.errors import Problems
 from quietshift.kernel.ops import Loaded, OpsFiles
+from quietshift.oncall.config import written_name
 from quietshift.oncall.model import Oncall
 from quietshift.paging.model import MAX_RULES, Ladder, PagingConfig, Policy, Rule, Step, Target, TargetKind
 from quietshift.paging.storm import HOUR, Bundling
@@ -54,6 +55,7 @@ def load(
 ) -> PagingConfig:
     """What these documents say. What is wrong goes to `problems`, with its place."""
     policies: dict[str, Policy] = {}
+    broken: set[str] = set()
     for document in policy_documents:
         policy = _policy(document, catalog, oncall)
         if policy is not None and policy.name in policies:
@@ -64,6 +66,8 @@ def load(
             )  # fmt: skip
         elif policy is not None:
             policies[policy.name] = policy
+        else:
+            broken.add(written_name(document))
     contacts: dict[str, Ladder] = {}
     for document in contact_documents:
         user, ladder = _contacts(document, catalog)
@@ -74,7 +78,7 @@ def load(
     for person in catalog.users:  # who has no Contacts has the address that the catalog gives
         if person.email and person.id not in contacts:
             contacts[person.id] = (Rule(timedelta(), f"mailto:{person.email}"),)
-    config = PagingConfig(MappingProxyType(policies), MappingProxyType(contacts), rules or Bundling())
+    config = PagingConfig(MappingProxyType(policies), MappingProxyType(contacts), rules or Bundling(), frozenset(broken - {""}))
     _reachable(config, problems, catalog, oncall)
     return config
 
@@ -96,6 +100,8 @@ def _people(target: Target, catalog: Catalog, oncall: Oncall) -> set[str]:
     if target.kind is TargetKind.USER:
         return {target.name}
     if target.kind is TargetKind.SCHEDULE:
+        if target.name in oncall.broken:
+            return set()
         schedule = oncall.get(target.name)
         rotating = {user for layer in schedule.layers for user in layer.users}
         return rotating | {override.user for override in schedule.overrides}
@@ -192,8 +198,8 @@ def _target(node: Node, catalog: Catalog, oncall: Oncall) -> Target | None:
 
 def find(target: Target, catalog: Catalog, oncall: Oncall) -> Target | None:
     """The target under the name that the catalog or the schedules give it; None where they do not know it."""
-    if target.kind is TargetKind.SCHEDULE:
-        return target if target.name in oncall.schedules else None
+    if target.kind is TargetKind.SCHEDULE:  # what is wrong with a broken one was told where it stands
+        return target if target.name in oncall.schedules or target.name in oncall.broken else None
     entity = catalog.user(target.name) if target.kind is TargetKind.USER else catalog.group(target.name)
     return Target(target.kind, entity.id) if entity else None
 

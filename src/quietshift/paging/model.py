@@ -135,11 +135,13 @@ Ladder = tuple[Rule, ...]
 
 @dataclass(frozen=True)
 class PagingConfig:
-    """Every escalation policy and default contact ladder of an ops directory, by policy and by user."""
+    """Every escalation policy and default contact ladder of an ops directory, by policy and by user. broken: names of the
+    policies that could not be read, which was told."""
 
     policies: Mapping[str, Policy] = field(default_factory=dict, hash=False)
     contacts: Mapping[str, Ladder] = field(default_factory=dict, hash=False)
     bundling: Bundling = field(default_factory=Bundling)
+    broken: frozenset[str] = frozenset()
 
     def policy(self, name: str) -> Policy:
         """The policy. Raises NotFound, which names those there are."""
