@@ -7,6 +7,8 @@ pytest_plugins = [
     "tests.support.postgres",
     "tests.support.mail",
     "tests.support.webhook",
+    "tests.support.tls",
+    "tests.support.interceptor",
     "tests.support.browser",
     "tests.support.server",
     "tests.support.acceptance",

@@ -5,7 +5,6 @@ import ssl
 import threading
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,36 +13,10 @@ from quietshift.channels import http, tls
 from quietshift.channels.access import OPEN, HttpAccess, OAuth2, Proxy, Secret, Tls
 from quietshift.channels.proxies import proxy_for
 from quietshift.kernel.outbox import Answer
-from tests.support.interceptor import Interceptor
+from tests.support.tls import PEM, TlsServer
 from tests.support.webhook import Scripted, WebhookServer
 
-PEM = Path(__file__).parent / "loopback.pem"
 OURS = Secret(file=str(PEM))
-
-
-@pytest.fixture
-def interceptor() -> Iterator[Interceptor]:
-    server = Interceptor()
-    yield server
-    server.close()
-
-
-class TlsServer(WebhookServer):
-    """HTTPS with the loopback certificate; clients: whether it wants one of them, too."""
-
-    def __init__(self, *, clients: bool = False, most: ssl.TLSVersion | None = None) -> None:
-        super().__init__()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(PEM)
-        if clients:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(PEM)
-        if most:
-            context.maximum_version = most
-        self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
-
-    def url(self, path: str = "/") -> str:
-        return super().url(path).replace("http:", "https:")
 
 
 @pytest.fixture

@@ -21,6 +21,11 @@ from quietshift.channels.smarthost import Smarthost
         ("https://[::1]:9000/page", Channel.WEBHOOK, "https://[::1]:9000/page"),
         ("ntfys://ntfy.example.org/ana", Channel.NTFY, "https://ntfy.example.org/ana"),
         ("ntfy://localhost:8081/ana", Channel.NTFY, "http://localhost:8081/ana"),
+        ("slack://hooks.slack.com/services/T/B/x", Channel.SLACK, "https://hooks.slack.com/services/T/B/x"),
+        ("discord://discord.com/api/webhooks/1/x", Channel.DISCORD, "https://discord.com/api/webhooks/1/x"),
+        ("msteams://example.org/w?sig=x", Channel.MSTEAMS, "https://example.org/w?sig=x"),
+        ("pushover://u:t@api.pushover.net", Channel.PUSHOVER, "https://u:t@api.pushover.net"),
+        ("telegram://1:t@api.telegram.org/-5", Channel.TELEGRAM, "https://1:t@api.telegram.org/-5"),
     ],
 )
 def test_a_destination_names_its_channel_and_address(written, channel, address):
@@ -47,6 +52,10 @@ def test_a_destination_names_its_channel_and_address(written, channel, address):
         ("https://exa mple.org/", "no spaces"),
         ("https://example.org/\r\nX: y", "no spaces"),
         ("ntfys://ntfy.example.org", "the topic is missing"),
+        ("slack://hooks.slack.com", "the webhook's path is missing"),
+        ("pushover://user@api.pushover.net", "the application's token is missing"),
+        ("telegram://api.telegram.org/5", "the bot's token is missing"),
+        ("telegram://1:t@api.telegram.org/", "the chat is missing"),
         ("https://example.org/" + "a" * 2000, "at most 2000 characters"),
     ],
 )
@@ -58,6 +67,9 @@ def test_what_is_no_destination_is_refused_with_the_reason(written, because):
 @pytest.mark.parametrize(
     ("written", "shown"),
     [
+        ("slack://hooks.slack.com/services/T/B/x", "slack://hooks.slack.com/***"),
+        ("pushover://u:t@api.pushover.net", "pushover://api.pushover.net"),
+        ("telegram://1:t@api.telegram.org/-5", "telegram://api.telegram.org/***"),
         ("mailto:ana@example.org", "mailto:a***@example.org"),
         ("https://ana:s3cret@hooks.example.org:8443/services/T0/B0/XYZ?token=abc", "https://hooks.example.org:8443/***"),
         ("https://hooks.example.org", "https://hooks.example.org"),

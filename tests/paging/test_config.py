@@ -187,7 +187,8 @@ def test_what_is_wrong_with_contacts_is_named_with_its_line_and_without_a_secret
     """)
     assert errors == [
         "p.yaml:3: metadata.name: the catalog has no User 'zoe'",
-        "p.yaml:6: spec.rules[0].via: tel: is not supported (supported: mailto:, http:, https:, ntfy:, ntfys:)",
+        "p.yaml:6: spec.rules[0].via: tel: is not supported (supported: mailto:, http:, https:, ntfy:, ntfys:, slack:, discord:, "
+        "msteams:, pushover:, telegram:)",
         "p.yaml:7: spec.rules[1].via: is required",
         "p.yaml:8: spec.rules[2].after: is longer than a week",
         "p.yaml:8: spec.rules[2].via: not a mail address: expected one like ana@example.org",

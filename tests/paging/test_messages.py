@@ -9,6 +9,7 @@ import pytest
 
 from quietshift.paging import links, senders, usecases
 from tests.paging.conftest import KEY, START
+from tests.support.webhook import Scripted
 
 LINK = re.compile(r"https://shift\.example\.org/p/(\S+)")
 
@@ -128,3 +129,17 @@ def test_what_an_alert_says_can_neither_add_headers_nor_markup(room):
     assert set(tags.found) <= {"html", "head", "meta", "body", "h1", "p", "a", "br"}
     [post] = room.phone.posts("/push")
     assert "Bcc" not in post.headers
+
+
+def test_a_chat_says_the_same_and_its_links_open_pages(room, trusted):
+    trusted.always("/services/s3cret", Scripted(200, b"ok"))
+    room.person("ana", ("0s", f"slack://127.0.0.1:{trusted.port}/services/s3cret")).policy(("0s", "user:ana"))
+    room.start()
+    [post] = trusted.posts("/services/s3cret")
+    title, about, following, links = post.json["text"].split("\n")
+    assert title == "*[INC-1042] Git push fails*"
+    assert about == "gitaly, critical, since 2026-11-21 02:00:00 UTC"
+    assert following.startswith("Nobody is called after you")
+    assert re.fullmatch(r"<\S+/p/\S+\|I have it>  <https://shift\.example\.org/incidents/INC-1042\|Open>", links)
+    [attempt] = room.pages()[0].attempts
+    assert (attempt.channel, attempt.via, attempt.outcome) == ("slack", f"slack://127.0.0.1:{trusted.port}/***", "accepted")

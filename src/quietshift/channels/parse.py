@@ -18,16 +18,34 @@ class Channel(StrEnum):
     MAIL = "mail"
     WEBHOOK = "webhook"
     NTFY = "ntfy"
+    SLACK = "slack"
+    DISCORD = "discord"
+    MSTEAMS = "msteams"
+    PUSHOVER = "pushover"
+    TELEGRAM = "telegram"
 
 
 _SCHEMES = {
     "mailto": Channel.MAIL, "http": Channel.WEBHOOK, "https": Channel.WEBHOOK, "ntfy": Channel.NTFY, "ntfys": Channel.NTFY,
+    "slack": Channel.SLACK, "discord": Channel.DISCORD, "msteams": Channel.MSTEAMS, "pushover": Channel.PUSHOVER,
+    "telegram": Channel.TELEGRAM,
+}
+# what is missing in a URL without a path, or without what stands before the @
+_PATHS = {
+    Channel.NTFY: "host/topic: the topic", Channel.SLACK: "hooks.slack.com/services/...: the webhook's path",
+    Channel.DISCORD: "discord.com/api/webhooks/...: the webhook's path", Channel.MSTEAMS: "host/path: the workflow's path",
+    Channel.TELEGRAM: "123:TOKEN@api.telegram.org/CHAT: the chat",
+}
+_KEYS = {
+    Channel.PUSHOVER: "USER:TOKEN@api.pushover.net: the user's key and the application's token",
+    Channel.TELEGRAM: "123:TOKEN@api.telegram.org/CHAT: the bot's token",
 }
 
 
 @dataclass(frozen=True)
 class Via:
-    """A destination. url: as written; address: the mail address, or the http(s) URL that is posted to."""
+    """A destination. url: as written; address: the mail address, or the http(s) URL that is posted to (Pushover, Telegram: the
+    service's, with who is told in it)."""
 
     channel: Channel
     url: str
@@ -56,9 +74,11 @@ def parse_via(text: str) -> Via:
     url = _split(text)
     if channel is Channel.WEBHOOK:
         return Via(channel, text, text)
-    if not url.path.strip("/"):
-        raise ValueError(f"{scheme}://host/topic: the topic is missing")
-    return Via(channel, text, ("https" if scheme.lower() == "ntfys" else "http") + ":" + rest)
+    if channel in _KEYS and not (url.username and url.password):
+        raise ValueError(f"{scheme}://{_KEYS[channel]} is missing")
+    if channel in _PATHS and not url.path.strip("/"):
+        raise ValueError(f"{scheme}://{_PATHS[channel]} is missing")
+    return Via(channel, text, ("http" if scheme.lower() == "ntfy" else "https") + ":" + rest)
 
 
 def mail_address(text: str) -> str:

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quietshift.channels.ntfy import Button
 from quietshift.kernel.clock import parse_rfc3339, rfc3339
 from quietshift.kernel.durations import format_duration
 from quietshift.paging.model import IncidentFacts, NextStep
 from quietshift.paging.storm import in_words
+
+if TYPE_CHECKING:
+    from quietshift.channels.chat import Said
 
 TEST_TITLE = "Test page: nothing is wrong, nothing to do"
 LOUD = {"critical": 5, "error": 5, "warning": 4}  # ntfy's priorities; whatever wakes people is 4 at least
@@ -216,6 +219,19 @@ def push(message: Message) -> dict[str, Any]:
         "title": message.subject, "message": "\n".join(said), "click": f.url, "buttons": buttons,
         "priority": LOUD.get(f.severity, 4),
     }  # fmt: skip
+
+
+def chat(message: Message) -> Said:
+    """The same as a message in a chat. Its links open pages: programs that preview links must not acknowledge by it."""
+    from quietshift.channels.chat import Said
+
+    pushed = push(message)
+    url = message.acknowledge_url
+    if message.bundle is not None:
+        links = [("Look at them", url or ""), ("All that are open", message.bundle.list_url)]
+    else:
+        links = [("I have it", url or ""), ("Open", message.facts.url)] if message.facts else []
+    return Said(pushed["title"], pushed["message"], links, pushed["priority"])
 
 
 def _utc(at: datetime) -> str:

@@ -1,4 +1,4 @@
-"""The outbox kinds of pages: mail, webhook, ntfy. A link is signed when it is sent, so that no token lies in the database."""
+"""The outbox kinds of pages: mail, webhook, ntfy, chats. A link is signed when it is sent: no token lies in the database."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ class Way:
 
 def kinds(way: Way) -> list[OutboxKind]:
     """What the outbox has to know to send pages."""
-    ways = {Channel.MAIL: (send_mail, 8), Channel.WEBHOOK: (send_webhook, 16), Channel.NTFY: (send_ntfy, 4)}
+    own = {Channel.MAIL: (send_mail, 8), Channel.WEBHOOK: (send_webhook, 16), Channel.NTFY: (send_ntfy, 4)}
+    ways = {channel: own.get(channel, (send_chat, 4)) for channel in Channel}
     return [
         OutboxKind(
             KINDS[channel], partial(send, way), partial(record, way.observe, channel), delay, ATTEMPTS, threads=threads
@@ -119,6 +120,15 @@ def send_ntfy(way: Way, delivery: Delivery) -> Answer:
 
     said, _ = message(way, delivery)
     return ntfy.publish(parse_via(delivery.destination).address, **render.push(said))
+
+
+def send_chat(way: Way, delivery: Delivery) -> Answer:
+    """A message by a chat or push service, with links."""
+    from quietshift.channels import chat
+    from quietshift.paging import render
+
+    said, _ = message(way, delivery)
+    return chat.tell(parse_via(delivery.destination), render.chat(said))
 
 
 # -- recording: in the transaction that marks the row --------------------------------------------------------------------

@@ -106,6 +106,12 @@ def _send(smarthost: Smarthost | None, sender: str, host: str, delivery: Deliver
         return ntfy.publish(
             via.address, title=said["subject"], message=text, click=said["url"], buttons=[button], priority=SOFT
         )
+    if via.channel is not Channel.WEBHOOK:
+        from quietshift.channels import chat
+
+        told = f"{said['text']}\n\nIt ends at {_local(said['ends_at'], said['zone'])}."
+        ways = [("1 h more", said["extend_url"]), ("The silence", said["url"])]
+        return chat.tell(via, chat.Said(said["subject"], told, ways, SOFT))
     from quietshift.channels import webhook
 
     body = {"type": "silence_ends", **{key: said[key] for key in ("silence", "subject", "text", "ends_at", "extend_url", "url")}}

@@ -28,6 +28,11 @@ Cell = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
 KINDS = (
     {"scheme": "mailto:", "example": "mailto:ana@example.org", "about": "mail"},
     {"scheme": "ntfys:", "example": "ntfys://ntfy.example.org/topic", "about": "push to a phone, by an ntfy server"},
+    {"scheme": "slack:", "example": "slack://hooks.slack.com/services/...", "about": "a message, by an incoming webhook"},
+    {"scheme": "telegram:", "example": "telegram://123:TOKEN@api.telegram.org/CHAT", "about": "a bot's message to a chat"},
+    {"scheme": "pushover:", "example": "pushover://USER:TOKEN@api.pushover.net", "about": "push to a phone, by Pushover"},
+    {"scheme": "discord:", "example": "discord://discord.com/api/webhooks/...", "about": "a message, by a channel's webhook"},
+    {"scheme": "msteams:", "example": "msteams://HOST/PATH", "about": "a card, by a workflow's webhook"},
     {"scheme": "https:", "example": "https://example.org/page-me", "about": "a POST of JSON; any 2xx counts as accepted"},
 )
 ACTS = 100
