@@ -259,6 +259,10 @@ def test_the_link_says_when_it_is_over(site: Site) -> None:
     assert "This link has expired" in gone.text
     assert "customers cannot pay" not in gone.text
     assert site.browser().post(f"{path}/acknowledge").status_code == 410
+    program = site.browser()
+    program.headers["Accept"] = "*/*"
+    told = program.post(path)
+    assert (told.status_code, told.headers["content-type"]) == (410, "application/problem+json"), "a program gets no page"
 
 
 def test_a_link_that_is_not_ours_is_refused(site: Site) -> None:

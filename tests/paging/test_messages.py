@@ -1,13 +1,14 @@
 """What a page says: the symptom first, one way to acknowledge, who is next, why you."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.header import decode_header, make_header
 from html.parser import HTMLParser
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from quietshift.paging import links, senders, usecases
+from quietshift.paging import links, render, senders, usecases
 from tests.paging.conftest import KEY, START
 from tests.support.webhook import Scripted
 
@@ -139,7 +140,17 @@ def test_a_chat_says_the_same_and_its_links_open_pages(room, trusted):
     title, about, following, links = post.json["text"].split("\n")
     assert title == "*[INC-1042] Git push fails*"
     assert about == "gitaly, critical, since 2026-11-21 02:00:00 UTC"
-    assert following.startswith("Nobody is called after you")
+    assert following.startswith("Next, unless somebody acknowledges: ana")
     assert re.fullmatch(r"<\S+/p/\S+\|I have it>  <https://shift\.example\.org/incidents/INC-1042\|Open>", links)
     [attempt] = room.pages()[0].attempts
     assert (attempt.channel, attempt.via, attempt.outcome) == ("slack", f"slack://127.0.0.1:{trusted.port}/***", "accepted")
+
+
+def test_why_you_is_told_on_ones_own_clock():
+    reason = "schedule:web: ana is on (layer weekly) until 2026-11-23T08:00:00Z"
+    at = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+    said = render.Message("p", "ana", at, reason, 0, None, None, zone=ZoneInfo("Europe/Berlin"))
+    for text in (render.text(said, at), render.html(said, at), render.push(said)["message"]):
+        assert "until Mon 23 Nov 09:00 Europe/Berlin" in text
+        assert "2026-11-23T08" not in text
+    assert "until Mon 23 Nov 08:00 UTC" in render.text(render.Message("p", "ana", at, reason, 0, None, None), at)

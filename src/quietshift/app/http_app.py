@@ -7,6 +7,8 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
@@ -71,6 +73,8 @@ def wants_problem(scope: Scope) -> bool:
     if scope["path"].startswith("/api/"):
         return True
     accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
+    if scope["path"].startswith("/p/") and scope.get("method") == "POST":  # a page's `acknowledge_url`, called by a program
+        return b"text/html" not in accept
     return b"json" in accept and b"text/html" not in accept
 
 
@@ -117,9 +121,22 @@ def _on_http(request: Request, error: Exception) -> Response:
 def _on_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if wants_problem(request.scope):
-        return problems.of_validation(error)
+        return problems.of_validation(error, _keys(request))
     said = "; ".join(f"{e['loc'][-1] if e['loc'] else 'it'}: {e['msg']}" for e in error.errors()[:5])
     return answer(request, 422, said)
+
+
+def _keys(request: Request) -> list[str]:
+    """What the body of this operation may hold."""
+    route = request.scope.get("route")
+    fields = route.dependant.body_params if isinstance(route, APIRoute) else []
+    models = (field.field_info.annotation for field in fields)
+    return sorted(
+        field.alias or name
+        for model in models
+        if isinstance(model, type) and issubclass(model, BaseModel)
+        for name, field in model.model_fields.items()
+    )
 
 
 def _on_data(request: Request, error: Exception) -> Response:

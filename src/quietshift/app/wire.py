@@ -144,6 +144,7 @@ def join(settings: Settings, holder: OpsHolder, clock: Clock, db: Database, key:
 def _paging(registry: Registry, ops: Callable[[], Loaded], settings: Settings, link_key: bytes, alerting: Alerting) -> None:
     from quietshift.alerts.usecases import SILENCE_ENDS
     from quietshift.channels.smarthost import Smarthost
+    from quietshift.oncall.people import zone_of
     from quietshift.paging import bundles, heartbeat, senders, silence_notice, store, usecases
 
     smarthost = None
@@ -151,7 +152,10 @@ def _paging(registry: Registry, ops: Callable[[], Loaded], settings: Settings, l
         smarthost = Smarthost.at(
             settings.smtp_smarthost, tls=settings.smtp_tls, username=settings.smtp_username, password=settings.smtp_password
         )
-    way = senders.Way(settings.base_url, link_key, settings.ack_link_ttl, smarthost, settings.smtp_from)
+    way = senders.Way(
+        settings.base_url, link_key, settings.ack_link_ttl, smarthost, settings.smtp_from,
+        zone_of=lambda user: zone_of(user, ops()),
+    )
     for kind in senders.kinds(way):
         registry.sender(kind)
     registry.timer(store.ESCALATE, lambda tx, timer, now: usecases.escalate(tx, timer, now, ops=ops()), Lane.PAGES)

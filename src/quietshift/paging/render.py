@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 TEST_TITLE = "Test page: nothing is wrong, nothing to do"
 LOUD = {"critical": 5, "error": 5, "warning": 4}  # ntfy's priorities; whatever wakes people is 4 at least
 NAMED_IN_PUSH = 3
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,12 @@ class Message:
     next: NextStep | None
     acknowledge_url: str | None = None
     bundle: BundleOf | None = None
+    zone: tzinfo = UTC  # in which this person reads times
+
+    @property
+    def why(self) -> str:
+        """The reason, its instants on this person's clock."""
+        return _INSTANT.sub(lambda found: _local(found[0], self.zone), self.reason)
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> Message:
@@ -129,7 +137,7 @@ def text(message: Message, now: datetime) -> str:
                 f"    I have it: {one.acknowledge_url}", "",
             ]  # fmt: skip
         lines += [b.and_more, ""] if b.more else []
-    lines += [f"Why you: {message.reason}.", f"Due {_utc(message.due_at)}, page {message.page_id}."]
+    lines += [f"Why you: {message.why}.", f"Due {_utc(message.due_at)}, page {message.page_id}."]
     return "\n".join(lines) + "\n"
 
 
@@ -147,7 +155,7 @@ def html(message: Message, now: datetime) -> str:
         ]  # fmt: skip
     elif message.bundle is not None:
         parts += _bundle_html(message, message.bundle)
-    parts.append(f"<p>Why you: {escape(message.reason)}.<br>Due {_utc(message.due_at)}, page {message.page_id}.</p>")
+    parts.append(f"<p>Why you: {escape(message.why)}.<br>Due {_utc(message.due_at)}, page {message.page_id}.</p>")
     head = "<meta name='viewport' content='width=device-width'><meta name='color-scheme' content='light dark'>"
     return f"<!doctype html><html><head>{head}</head><body>" + "".join(parts) + "</body></html>\n"
 
@@ -211,7 +219,7 @@ def push(message: Message) -> dict[str, Any]:
             "priority": LOUD.get(b.worst, 4),
         }  # fmt: skip
     if message.facts is None:
-        return {"title": message.subject, "message": message.reason, "priority": 4}
+        return {"title": message.subject, "message": message.why, "priority": 4}
     f = message.facts
     buttons = [Button("I have it", message.acknowledge_url or "", post=True), Button("Open", f.url)]
     said = [f"{f.service or 'service unknown'}, {f.severity}, since {_utc(f.opened_at)}", following(message.next)]
@@ -232,6 +240,11 @@ def chat(message: Message) -> Said:
     else:
         links = [("I have it", url or ""), ("Open", message.facts.url)] if message.facts else []
     return Said(pushed["title"], pushed["message"], links, pushed["priority"])
+
+
+def _local(text: str, zone: tzinfo) -> str:
+    at = parse_rfc3339(text).astimezone(zone)
+    return f"{at:%a} {at.day} {at:%b %H:%M} {zone}"
 
 
 def _utc(at: datetime) -> str:

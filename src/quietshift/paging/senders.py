@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from urllib.parse import urlencode, urlsplit
 
@@ -39,6 +39,7 @@ class Way:
     smarthost: Smarthost | None
     sender: str
     observe: Observe = _unobserved
+    zone_of: Callable[[str], tzinfo] = lambda _user: UTC  # in which somebody reads times
 
     @property
     def host(self) -> str:
@@ -69,6 +70,7 @@ def message(way: Way, delivery: Delivery) -> tuple[Message, datetime]:
     """What this attempt says, and when it is made."""
     now = delivery.attempted_at or delivery.claimed_at
     said = Message.from_payload(delivery.payload)
+    said = replace(said, zone=way.zone_of(said.user))
 
     def link(incident_id: int | None, page_id: str) -> str:
         return f"{way.base_url}{links.PATH}{links.make(way.key, incident_id, said.user, page_id, now, way.ack_link_ttl)}"

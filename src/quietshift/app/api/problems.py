@@ -80,9 +80,17 @@ def of_error(error: QuietshiftError) -> Response:
     return problem(error.status, str(error), title=error.title, headers=headers_of(error))
 
 
-def of_validation(error: RequestValidationError) -> Response:
-    """400 for a body that is no JSON at all, 422 for one that does not fit; never with the input itself, which may be secret."""
-    found = [{"place": ".".join(map(str, e["loc"])), "message": str(e["msg"])} for e in error.errors()]
+def of_validation(error: RequestValidationError, known: Sequence[str] = ()) -> Response:
+    """400 for a body that is no JSON at all, 422 for one that does not fit; never with the input itself, which may be secret.
+    known: the keys that a body may have."""
+    keys = f" (known: {', '.join(known)})" if known else ""
+    found = [
+        {
+            "place": ".".join(map(str, e["loc"])),
+            "message": f"no such key here{keys}" if e["type"] == "extra_forbidden" and len(e["loc"]) == 2 else str(e["msg"]),
+        }
+        for e in error.errors()
+    ]
     broken = any(e["type"] == "json_invalid" for e in error.errors())
     detail = "; ".join(f"{e['place']}: {e['message']}" for e in found[:5])
     return problem(400 if broken else 422, detail or "the request does not fit", errors=found)
