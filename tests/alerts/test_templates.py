@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from quietshift.alerts.config import load_file
+from quietshift.alerts.integrations.saying import Saying
 from quietshift.alerts.model import Alert, AlertsConfig
-from quietshift.alerts.notification import Notice, template_data
+from quietshift.alerts.notification import Notice, template_data, webhook
 from quietshift.kernel.errors import Problems
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -113,3 +114,13 @@ def test_templates_see_a_group_as_alertmanager_shows_it():
     assert alert.Annotations == {"summary": "<full>"}
     (alert,) = template_data(notice(over=True)).Alerts.items
     assert (alert.Status, alert.EndsAt.at) == ("resolved", T0 + timedelta(minutes=5))
+
+
+def test_a_template_that_fails_costs_no_notification_and_its_error_is_told():
+    saying = Saying("1", webhook(notice()), T0)
+    told = saying.text("{{ .Nope }}", saying.title())
+    assert told == "[FIRING:1] DiskFull"
+    assert saying.failures == ["1:4: can't evaluate field Nope in type *template.Data"]
+    text = saying.text("{{ .Nope }}", saying.summary())
+    assert "summary: <full>" in text
+    assert text.endswith("a template failed: 1:4: can't evaluate field Nope in type *template.Data")

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from quietshift.channels.gotemplate import Data, TemplateError, Templates
@@ -41,7 +41,7 @@ def theirs(directory: Path, template: str, data: dict, kind: str = "text", files
          f"--template.type={kind}", f"--template.data={directory / 'data.json'}"],
         capture_output=True, timeout=30, check=False,
     )  # fmt: skip
-    return run.stdout.decode() if run.returncode == 0 else None
+    return run.stdout.decode("utf-8", "replace") if run.returncode == 0 else None
 
 
 def ours(template: str, data: dict, kind: str = "text") -> str | None:
@@ -149,7 +149,9 @@ PLACES = st.sampled_from([
 )
 def test_a_value_in_a_page_is_escaped_as_amtool_does(tmp_path_factory, place, values, data):
     template = '{{ $s := "<s>\'\\"" }}' + place % tuple(f"{{{{ {value} }}}}" for value in values[: place.count("%s")])
-    assert ours(template, data, "html") == theirs(tmp_path_factory.getbasetemp(), template, data, "html")
+    expected = theirs(tmp_path_factory.getbasetemp(), template, data, "html")
+    assume("title=>" not in (expected or ""))  # CVE-2023-29400, which Debian's has: nothing without quotes is no value
+    assert ours(template, data, "html") == expected
 
 
 @pytest.mark.needs("amtool")

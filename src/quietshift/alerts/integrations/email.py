@@ -116,7 +116,7 @@ def _compose(to: Email, saying: Saying) -> tuple[EmailMessage, list[str]]:
     html = saying.html(to.html) if to.html else ""
     text = saying.text(to.text, saying.summary()) if to.text else ""
     if not text and not html:
-        text = saying.summary()  # what had to be said could not be rendered, or nothing had to be said
+        text = saying.explained(saying.summary())  # what had to be said could not be rendered, or nothing had to be said
     message = mail.compose(
         sender=saying.text(to.from_), to=addresses[0], subject=subject, text=text, html=html,
         message_id=f"{saying.id}@quietshift", at=saying.at, references=_thread(to, saying),

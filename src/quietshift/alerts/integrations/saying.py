@@ -74,7 +74,7 @@ class Saying:
             said = cleaned(str(error))
             self.failures.append(said)
             log.warning("a template failed, plain text is sent in its place: %s: %s", self.place, said)
-            return otherwise
+            return self.explained(otherwise)
 
     def title(self) -> str:
         """`[FIRING:2] DiskFull storage`: in place of a title whose template failed."""
@@ -91,7 +91,15 @@ class Saying:
             lines.append(f"{alert['status']}: {', '.join(told)}")
             lines += [f"  {name}: {value}" for name, value in alert["annotations"].items()]
         left = len(self.body["alerts"]) - SHOWN
-        return "\n".join(lines + ([f"and {left} more"] if left > 0 else []))
+        if left > 0:
+            lines.append(f"and {left} more")
+        return "\n".join(lines)
+
+    def explained(self, text: str) -> str:
+        """With what failed, where the text has more than one line and so has room for it."""
+        if not self.failures or "\n" not in text:
+            return text
+        return f"{text}\n\nThis is plain text because a template failed: {self.failures[0]}"
 
 
 def _structured(text: str) -> Any:

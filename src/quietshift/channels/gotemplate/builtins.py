@@ -178,7 +178,7 @@ def js_escape(text: str) -> str:
             return _JS[char]
         if char < " ":
             return f"\\u00{ord(char):02X}"
-        return char if char.isprintable() else f"\\u{ord(char):04X}"
+        return char if char.isprintable() or "\udc80" <= char <= "\udcff" else f"\\u{ord(char):04X}"
 
     return _JS_SPECIAL.sub(one, text)
 

@@ -32,7 +32,7 @@ _DOLLAR = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})")
 
 def upper(text: str) -> str:
     """Letter by letter, as Go does: one stays one."""
-    return text.upper() if text.isascii() else "".join(map(_upper, text))
+    return text.upper() if text.isascii() else "".join(map(_upper, _valid(text)))
 
 
 def _upper(char: str) -> str:
@@ -41,7 +41,7 @@ def _upper(char: str) -> str:
 
 def lower(text: str) -> str:
     """Letter by letter."""
-    return text.lower() if text.isascii() else "".join(char.lower()[0] for char in text)
+    return text.lower() if text.isascii() else "".join(char.lower()[0] for char in _valid(text))
 
 
 def title(text: str) -> str:
