@@ -47,6 +47,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", default=[], choices=[*SHARED, *ALONE], help="this work; may be repeated")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there as well")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="put the table into this page, between its markers")
+    parser.set_defaults(size="full")
     options = parser.parse_args()
     if shutil.which("prometheus-alertmanager") is None:
         raise SystemExit("the peer is missing:  sudo apt-get install prometheus-alertmanager")
