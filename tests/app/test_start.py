@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from quietshift.app import early
+
 PROBE = """
 import sys
 from pathlib import Path
@@ -21,3 +23,27 @@ def test_neither_database_nor_web_stack_nor_http_client_is_loaded_with_the_confi
     done = subprocess.run([sys.executable, "-c", PROBE, config], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []
+
+
+def test_it_listens_before_click_is_imported():
+    """Who asks early is kept until there is an answer, instead of coming again half a second later."""
+    probe = """
+import sys
+sys.argv = ["quietshift", "alertmanager", "--web.listen-address", "127.0.0.1:0", "-web.listen-address=nowhere"]
+from quietshift.app import early
+assert not {"click", "asyncio", "uvicorn", "quietshift.app.cli"} & sys.modules.keys()
+import socket
+(address,) = early.taken
+socket.create_connection(early.taken[address].getsockname(), timeout=5).close()
+"""
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_nothing_else_listens_early():
+    given = ["--config.file=a", "--web.listen-address", ":1", "-web.listen-address=b:2", "--web.listen-address"]
+    assert early.addresses(given) == [":1", "b:2"]
+    before = dict(early.taken)
+    early.listen(["quietshift", "serve", "--web.listen-address=127.0.0.1:0"])
+    early.listen(["quietshift", "alertmanager", "--help", "--web.listen-address=127.0.0.1:0"])
+    assert early.taken == before

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quietshift.alerts.api import Opened, Receive, Refused, Scope, Send, respond
 from quietshift.alerts.opsgenie_api import OpsgenieDoor
@@ -17,8 +17,10 @@ from quietshift.alerts.turns import RETRY_SECONDS, Request, Turns
 from quietshift.alerts.wires import grouped, pagerduty
 from quietshift.alerts.wires.reading import Wrong, decode_object
 from quietshift.kernel.clock import Clock, rfc3339
-from quietshift.kernel.db import Tx
 from quietshift.kernel.errors import QuietshiftError
+
+if TYPE_CHECKING:
+    from quietshift.kernel.db import Tx
 
 log = logging.getLogger("quietshift.events")
 MAX_EVENT = 512 << 10

@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from quietshift.alerts.api import Opened, Refused
 from quietshift.alerts.sources import Event, Heartbeats, Inbound, Inbounds
@@ -14,7 +14,9 @@ from quietshift.alerts.turns import Request, Turns
 from quietshift.alerts.wires import opsgenie as wire
 from quietshift.alerts.wires.opsgenie import Named, Processed
 from quietshift.alerts.wires.reading import Wrong
-from quietshift.kernel.db import Tx
+
+if TYPE_CHECKING:
+    from quietshift.kernel.db import Tx
 
 MAX_BODY = 512 << 10
 ALERTS, HEARTBEATS, REQUESTS = "/v2/alerts", "/v2/heartbeats/", "requests/"

@@ -8,12 +8,14 @@ import binascii
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from quietshift.alerts.api import Opened, Receive, Refused, Scope, read_body
 from quietshift.alerts.sources import Inbound
 from quietshift.kernel.clock import Clock
-from quietshift.kernel.db import Tx
+
+if TYPE_CHECKING:
+    from quietshift.kernel.db import Tx
 
 T = TypeVar("T")
 AT_ONCE = 64  # requests of one integration that may wait to be stored; the next is asked to come again

@@ -235,14 +235,15 @@ def main(arguments: Sequence[str]) -> int:
 
 def _bind(settings: Settings, address: str) -> socket.socket:
     """The listening socket; without a host, for IPv6 and IPv4 as Go has it. Raises Invalid."""
+    from quietshift.app import early
     from quietshift.app.server import listen
 
-    if address.startswith(":"):
-        try:
-            return listen(replace(settings, listen=f"[::]{address}"))
-        except Invalid:  # taken, which is told below, or a machine without IPv6
-            return listen(replace(settings, listen=f"0.0.0.0{address}"))
-    return listen(replace(settings, listen=address))
+    if address in early.taken:
+        return early.taken.pop(address)
+    try:
+        return early.bind(address)
+    except (OSError, ValueError):  # taken, which is told below, or a machine without IPv6
+        return listen(replace(settings, listen=f"0.0.0.0{address}" if address.startswith(":") else address))
 
 
 def choose_syntax(features: str) -> None:

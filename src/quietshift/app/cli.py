@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from quietshift.app import early as early  # isort: skip - it listens, before click takes its time
+
 import importlib
 import sys
 from typing import Any
