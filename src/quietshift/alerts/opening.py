@@ -95,7 +95,7 @@ class AlertsRoom:
             heartbeats.follow(self.use, tx, self._expected(), now, deaf=alone)
         self._unsubscribe = self._db.live.subscribe(self._deaf)
         self.intake.start()
-        threading.Thread(target=_warm_up, name="qs-warm-up", daemon=True).start()
+        threading.Thread(target=senders.warm_up, args=(self.use,), name="qs-warm-up", daemon=True).start()
 
     def stop(self) -> None:
         """Store what was taken in, and let go."""
@@ -176,12 +176,6 @@ class AlertsRoom:
             since = self._clock.now()
             set_meta(tx, HEARD_SINCE, rfc3339(since))
         self.use.heard_since = since
-
-
-def _warm_up() -> None:
-    from quietshift.channels import webhook
-
-    webhook.warm_up()
 
 
 def _tree(config: AlertsConfig) -> str:

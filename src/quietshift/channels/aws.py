@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from quietshift.channels import http
 from quietshift.channels.access import NONE, OPEN, HttpAccess, Secret
 from quietshift.channels.sns import Credentials, signed
-from quietshift.kernel.outbox import Answer
+from quietshift.kernel.answer import Answer
 
 EARLY = timedelta(minutes=5)  # before their end temporary credentials are not used any more
 METADATA = "http://169.254.169.254"

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from quietshift.channels import discord, msteams, pushover, slack, telegram
 from quietshift.channels.access import OPEN
 from quietshift.channels.parse import Channel, Via
-from quietshift.kernel.outbox import Answer
+from quietshift.kernel.answer import Answer
 
 TIMEOUT = 10.0  # seconds for the whole exchange
 URGENT = 4  # of ntfy's priorities: from here on it rings through quiet hours

@@ -7,7 +7,7 @@ from typing import Any
 
 from quietshift.channels import http
 from quietshift.channels.access import OPEN, HttpAccess
-from quietshift.kernel.outbox import Answer
+from quietshift.kernel.answer import Answer
 
 MAX_TITLE, MAX_DESCRIPTION, MAX_CONTENT = 256, 4096, 2000  # characters
 RED, GREEN = 0x992D22, 0x2ECC71

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,8 @@ READ = 64 << 10  # octets of an answer that are read
 REDIRECTS = (301, 302, 303, 307, 308)
 MOST_REDIRECTS = 10
 HIDDEN = "***"
+MANY = 10  # characters of a part of a path from which on it may be a secret by itself
+_PARTS = re.compile(r"[/?&=]")
 _INTRODUCING = ("authorization", "cookie", "x-auth-token", "x-user-id")
 
 
@@ -181,7 +184,8 @@ def _once(request: Request, access: HttpAccess, deadline: float) -> Reply:
     except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, UnicodeError) as error:
         raise Failed(Answer("permanent", cleaned(f"cannot be asked: {error}", url, secrets))) from None
     except httpx2.HTTPError as error:
-        raise Failed(Answer("temporary", cleaned(str(error) or type(error).__name__, url, secrets))) from None
+        place = ":".join(map(str, request.origin[1:]))
+        raise Failed(Answer("temporary", cleaned(f"{place}: {error or type(error).__name__}", url, secrets))) from None
 
 
 def _first(response: httpx2.Response, deadline: float) -> bytes:
@@ -197,6 +201,11 @@ def _first(response: httpx2.Response, deadline: float) -> bytes:
     except httpx2.HTTPError:
         pass
     return got[:READ]
+
+
+def warm_up() -> None:
+    """Make the pool of connections for plain settings now."""
+    _client(Tls(), (), "", ())
 
 
 @lru_cache(maxsize=64)
@@ -227,8 +236,9 @@ def cleaned(text: str, url: str = "", secrets: Collection[str] = ()) -> str:
             text = text.replace(written, HIDDEN)
     if url:
         text = text.replace(url, mask(url))
-        _, _, beyond = url.partition("://")[2].partition("/")  # servers repeat the path alone, which may be what is secret
-        for part in sorted({beyond, beyond.partition("?")[0]}, key=len, reverse=True):
-            text = text.replace(f"/{part}", f"/{HIDDEN}") if part else text
+        _, _, beyond = url.partition("://")[2].partition("/")  # servers repeat the path, or a part, which may be what is secret
+        parts = {beyond, beyond.partition("?")[0]} | {part for part in _PARTS.split(beyond) if len(part) >= MANY}
+        for part in sorted(parts - {""}, key=len, reverse=True):
+            text = text.replace(part if len(part) >= MANY else f"/{part}", HIDDEN if len(part) >= MANY else f"/{HIDDEN}")
     return answer_text(text)
 

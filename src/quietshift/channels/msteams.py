@@ -8,7 +8,7 @@ from typing import Any
 
 from quietshift.channels import http
 from quietshift.channels.access import OPEN, HttpAccess
-from quietshift.kernel.outbox import Answer
+from quietshift.kernel.answer import Answer
 
 
 def message_card(title: str, summary: str, text: str, *, good: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from quietshift.channels import http
 from quietshift.channels.access import OPEN, HttpAccess
-from quietshift.kernel.outbox import Answer
+from quietshift.kernel.answer import Answer
 
 MAX_MESSAGE = 130  # characters
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from quietshift.channels import http
 from quietshift.channels.access import OPEN, HttpAccess
-from quietshift.kernel.outbox import Answer
+from quietshift.kernel.answer import Answer
 
 V1_URL = "https://events.pagerduty.com/generic/2010-04-15/create_event.json"
 MAX_EVENT = 512_000  # octets

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from quietshift.channels import http
 from quietshift.channels.access import OPEN, HttpAccess
-from quietshift.kernel.outbox import Answer
+from quietshift.kernel.answer import Answer
 
 URL = "https://api.pushover.net/1/messages.json"
 MAX_TITLE, MAX_MESSAGE, MAX_URL = 250, 1024, 512  # characters

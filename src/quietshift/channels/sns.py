@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from quietshift.channels import http
 from quietshift.channels.access import OPEN, HttpAccess
-from quietshift.kernel.outbox import Answer
+from quietshift.kernel.answer import Answer
 
 MAX_MESSAGE, MAX_SMS = 256 * 1024, 1600  # octets
 _MESSAGE = re.compile(rb"<Message>(.{1,500}?)</Message>", re.DOTALL)

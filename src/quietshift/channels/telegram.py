@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from quietshift.channels import http
 from quietshift.channels.access import OPEN, HttpAccess
-from quietshift.kernel.outbox import Answer
+from quietshift.kernel.answer import Answer
 
 URL = "https://api.telegram.org"
 MAX_TEXT = 4096  # characters

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from quietshift.channels import http
 from quietshift.channels.access import OPEN, HttpAccess
-from quietshift.kernel.outbox import Answer
+from quietshift.kernel.answer import Answer
 
 LIFETIME = 2 * 3600.0  # seconds; the API says 7200, and refuses one that is over
 EXPIRED = 42001

@@ -12,8 +12,8 @@ from quietshift.alerts.model import Notifier
 from quietshift.channels import discord
 from quietshift.channels.access import NONE, HttpAccess
 from quietshift.channels.words import filled
+from quietshift.kernel.answer import Answer
 from quietshift.kernel.config import Node
-from quietshift.kernel.outbox import Answer
 
 
 class Discord(Notifier, frozen=True, kw_only=True):

@@ -14,8 +14,8 @@ from quietshift.alerts.integrations.saying import Saying
 from quietshift.alerts.model import Notifier
 from quietshift.channels import http
 from quietshift.channels.access import NONE, HttpAccess, Secret
+from quietshift.kernel.answer import Answer
 from quietshift.kernel.config import Node
-from quietshift.kernel.outbox import Answer
 
 MAX_EVENT = 512 * 1024  # octets
 

@@ -14,8 +14,8 @@ from quietshift.alerts.model import Notifier
 from quietshift.channels import http
 from quietshift.channels.access import NONE, HttpAccess
 from quietshift.channels.words import filled
+from quietshift.kernel.answer import Answer
 from quietshift.kernel.config import Node
-from quietshift.kernel.outbox import Answer
 
 MAX_TEXT = 16383  # characters
 TEXTS = (

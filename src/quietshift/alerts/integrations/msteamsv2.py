@@ -13,8 +13,8 @@ from quietshift.alerts.integrations.saying import Saying
 from quietshift.alerts.model import Notifier
 from quietshift.channels import msteams
 from quietshift.channels.access import NONE, HttpAccess
+from quietshift.kernel.answer import Answer
 from quietshift.kernel.config import Node
-from quietshift.kernel.outbox import Answer
 
 
 class MSTeamsV2(Notifier, frozen=True, kw_only=True):

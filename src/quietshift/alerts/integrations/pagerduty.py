@@ -15,8 +15,8 @@ from quietshift.alerts.model import Notifier
 from quietshift.channels import http, pagerduty
 from quietshift.channels.access import NONE, HttpAccess
 from quietshift.channels.words import filled
+from quietshift.kernel.answer import Answer
 from quietshift.kernel.config import Node
-from quietshift.kernel.outbox import Answer
 
 DETAILS = {
     "firing": "{{ .Alerts.Firing | toJson }}", "resolved": "{{ .Alerts.Resolved | toJson }}",

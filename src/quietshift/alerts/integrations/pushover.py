@@ -12,8 +12,8 @@ from quietshift.alerts.integrations.saying import Saying, shortened
 from quietshift.alerts.model import Notifier
 from quietshift.channels import pushover
 from quietshift.channels.access import NONE, HttpAccess
+from quietshift.kernel.answer import Answer
 from quietshift.kernel.config import Node
-from quietshift.kernel.outbox import Answer
 
 
 class Pushover(Notifier, frozen=True, kw_only=True):

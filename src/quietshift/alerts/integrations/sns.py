@@ -14,8 +14,8 @@ from quietshift.alerts.model import Notifier
 from quietshift.channels import aws, http, sns
 from quietshift.channels.access import NONE, HttpAccess, Secret
 from quietshift.channels.words import filled
+from quietshift.kernel.answer import Answer
 from quietshift.kernel.config import Node
-from quietshift.kernel.outbox import Answer
 
 
 class SigV4(msgspec.Struct, frozen=True):

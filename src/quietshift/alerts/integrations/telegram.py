@@ -12,8 +12,8 @@ from quietshift.alerts.model import Notifier
 from quietshift.channels import telegram
 from quietshift.channels.access import NONE, HttpAccess, Secret
 from quietshift.channels.words import filled
+from quietshift.kernel.answer import Answer
 from quietshift.kernel.config import Node
-from quietshift.kernel.outbox import Answer
 
 TOO_LONG = "This notification is longer than a Telegram message may be, and HTML cannot be cut: make its template say less."
 MODES = ("", "Markdown", "MarkdownV2", "HTML")
