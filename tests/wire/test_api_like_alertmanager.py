@@ -254,3 +254,13 @@ def test_the_life_of_silences_is_alike(two: Two) -> None:
 def test_a_silence_that_is_not_there_has_no_body(two: Two) -> None:
     _, ours = two.ask("DELETE", f"silence/{UNKNOWN}")
     assert (ours.status, ours.body) == (404, b""), "0.25 answers 500 here, 0.27 and later 404"
+
+
+def test_fingerprints_of_any_labels_are_the_same(two: Two) -> None:
+    texts = ("x", "ünï", "🚨", '"quoted"', "a=b,c", " ", "\\", "line\nline", "x" * 3000, "\u00ff", "0")
+    sets = [{"alertname": "Any", f"l{i}": text, "_": str(i), **({"host": text} if i % 2 else {})} for i, text in enumerate(texts)]
+    assert [answer.status for answer in two.ask("POST", "alerts", [{"labels": one} for one in sets])] == [200, 200]
+    theirs, ours = ({str(sorted(a["labels"].items())): a["fingerprint"] for a in found.json}
+                    for found in two.ask("GET", "alerts?filter=alertname%3DAny"))  # fmt: skip
+    assert len(theirs) == len(texts)
+    assert theirs == ours
