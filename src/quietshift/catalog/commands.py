@@ -24,7 +24,8 @@ ops_option = click.option(
 
 @click.group()
 def catalog() -> None:
-    """Who owns what, as the Backstage descriptors of an ops directory say."""
+    """Who owns what, as the Backstage descriptors of an ops directory say: the files are read, no server is asked (its catalog is
+    at GET /api/v1/catalog)."""
 
 
 @catalog.command()
