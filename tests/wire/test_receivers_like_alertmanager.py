@@ -28,23 +28,25 @@ from tests.support.webhook import Post, Scripted, WebhookServer
 
 CONFIG = """
 global:
-  slack_api_url: http://127.0.0.1:{http}/slack/services/T0/B0/s
+  slack_api_url: http://127.0.0.1:{http}/slack/services/T0/B0/s3cret-slack
   pagerduty_url: http://127.0.0.1:{http}/pagerduty/v2/enqueue
   opsgenie_api_url: http://127.0.0.1:{http}/opsgenie
-  opsgenie_api_key: genie
+  opsgenie_api_key: s3cret-genie
   wechat_api_url: http://127.0.0.1:{http}/wechat/cgi-bin
-  wechat_api_secret: wechat
+  wechat_api_secret: s3cret-wechat
   wechat_api_corp_id: corp
   victorops_api_url: http://127.0.0.1:{http}/victorops/alert/
-  victorops_api_key: victor
+  victorops_api_key: s3cret-victor
   telegram_api_url: http://127.0.0.1:{http}/telegram
 route: {{receiver: all, group_by: [alertname, cluster], group_wait: 1s, group_interval: 2s, repeat_interval: 1h}}
 receivers:
 - name: all
   webhook_configs:
   - url: http://127.0.0.1:{http}/webhook/all
-  - {{url: 'http://127.0.0.1:{http}/webhook/first', max_alerts: 1, http_config: {{basic_auth: {{username: u, password: p}}}}}}
-  - {{url: 'http://127.0.0.1:{http}/webhook/oauth', http_config: {{oauth2: {{client_id: i, client_secret: s, scopes: [a, b],
+  - {{url: 'http://127.0.0.1:{http}/webhook/first', max_alerts: 1,
+     http_config: {{basic_auth: {{username: u, password: s3cret-p}}}}}}
+  - {{url: 'http://127.0.0.1:{http}/webhook/oauth', http_config: {{oauth2: {{client_id: i, scopes: [a, b],
+      client_secret: s3cret-oauth,
       token_url: 'http://127.0.0.1:{http}/token', endpoint_params: {{audience: x}}}}}}}}
   slack_configs:
   - channel: '#ops'
@@ -62,7 +64,7 @@ receivers:
     mrkdwn_in: [text]
   - {{channel: '@ana'}}
   pagerduty_configs:
-  - routing_key: route
+  - routing_key: s3cret-route
     client: us
     description: '{{{{ .CommonAnnotations.summary }}}} {long}'
     severity: '{{{{ .CommonLabels.severity }}}}'
@@ -73,7 +75,7 @@ receivers:
     class: cl
     component: co
     group: gr
-  - service_key: old
+  - service_key: s3cret-old
     details: {{firing: f, resolved: r, num_firing: n, num_resolved: r}}
     http_config: {{proxy_url: 'http://127.0.0.1:{proxy}', tls_config: {{insecure_skip_verify: true}}}}
   opsgenie_configs:
@@ -90,22 +92,23 @@ receivers:
   - {{to_user: u, to_party: p, agent_id: '3', send_resolved: true}}
   - {{to_tag: t, message_type: markdown, message: '**{{{{ .Status }}}}**'}}
   pushover_configs:
-  - {{user_key: user, token: token, html: true, message: '<b>{{{{ .CommonLabels.evil }}}}</b>', sound: s, retry: 90s,
+  - {{user_key: s3cret-user, token: s3cret-token, html: true, sound: s, retry: 90s,
+     message: '<b>{{{{ .CommonLabels.evil }}}}</b>',
      http_config: {{proxy_url: 'http://127.0.0.1:{proxy}', tls_config: {{insecure_skip_verify: true}}}}}}
   victorops_configs:
   - {{routing_key: 'team a', message_type: odd, custom_fields: {{f: '{{{{ .Status }}}}'}}}}
   sns_configs:
   - api_url: http://127.0.0.1:{http}/sns/
     topic_arn: arn:aws:sns:us-east-2:1:t.fifo
-    sigv4: &aws {{region: us-east-2, access_key: AKIDEXAMPLE, secret_key: wJalrXUtnFEMI/K7MDENG}}
+    sigv4: &aws {{region: us-east-2, access_key: AKIDEXAMPLE, secret_key: s3cret-aws}}
     attributes: {{a: 'b {{{{ .Status }}}}'}}
   - {{api_url: 'http://127.0.0.1:{http}/sms/', phone_number: '+4930', message: '{long}{long}', subject: '', sigv4: *aws}}
   telegram_configs:
-  - {{chat_id: -123, bot_token: '1:abc', disable_notifications: true}}
-  - {{chat_id: 5, bot_token: '1:abc', parse_mode: MarkdownV2, message: '{{{{ .CommonLabels.evil }}}}'}}
-  discord_configs: [{{webhook_url: 'http://127.0.0.1:{http}/discord/1/t'}}]
+  - {{chat_id: -123, bot_token: '1:s3cret-bot', disable_notifications: true}}
+  - {{chat_id: 5, bot_token: '1:s3cret-bot', parse_mode: MarkdownV2, message: '{{{{ .CommonLabels.evil }}}}'}}
+  discord_configs: [{{webhook_url: 'http://127.0.0.1:{http}/discord/1/s3cret-d'}}]
   webex_configs: [{{api_url: 'http://127.0.0.1:{http}/webex/v1/messages', room_id: room,
-    http_config: {{authorization: {{credentials: bot}}}}}}]
+    http_config: {{authorization: {{credentials: s3cret-webex}}}}}}]
   email_configs:
   - to: 'Ana <ana@example.org>, bo@example.org'
     from: Alerts <am@example.org>
@@ -138,6 +141,8 @@ class Asked:
     posts: dict[str, list[Post]]
     mails: list[Any]
     host: str
+    folder: Path
+    shown: str  # /api/v2/status
 
 
 def _provider(path: str) -> str:
@@ -155,12 +160,12 @@ def _asked(command: list[Any], folder: Path) -> Iterator[Asked]:
         smtp.start()
         stack.callback(smtp.stop)
         json_type = (("Content-Type", "application/json"),)
-        http.always("/slack/services/T0/B0/s", Scripted(200, b"ok"))
+        http.always("/slack/services/T0/B0/s3cret-slack", Scripted(200, b"ok"))
         http.always("/token", Scripted(200, b'{"access_token": "tok", "token_type": "bearer", "expires_in": 3600}', json_type))
         http.always("/wechat/cgi-bin/gettoken", Scripted(200, b'{"access_token": "wx", "errcode": 0}', json_type))
         http.always("/wechat/cgi-bin/message/send", Scripted(200, b'{"errcode": 0, "errmsg": "ok"}', json_type))
         sent = b'{"ok": true, "result": {"message_id": 1, "date": 1, "chat": {"id": 1, "type": "group"}}}'
-        http.always("/telegram/bot1:abc/sendMessage", Scripted(200, sent, json_type))
+        http.always("/telegram/bot1:s3cret-bot/sendMessage", Scripted(200, sent, json_type))
         published = b"<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>"
         for path in ("/sns/", "/sms/"):
             http.always(path, Scripted(200, published, (("Content-Type", "text/xml"),)))
@@ -197,7 +202,8 @@ def _asked(command: list[Any], folder: Path) -> Iterator[Asked]:
         for post in [*http.posts(), *proxy.posts()]:
             posts.setdefault(_provider(post.path), []).append(post)
         assert quiet == sum(map(len, posts.values()))
-        yield Asked(posts, smtp.mails(), f"127.0.0.1:{http.port}")
+        shown = ask(f"{url}/status").text
+        yield Asked(posts, smtp.mails(), f"127.0.0.1:{http.port}", folder, shown)
 
 
 def _count(http: WebhookServer, proxy: WebhookServer, name: str) -> int:
@@ -304,7 +310,7 @@ def test_aws_would_accept_both_signatures(both: tuple[Asked, Asked]) -> None:
     for asked in both:
         for name in ("sns", "sms"):
             for post in asked.posts[name]:
-                _verify(post, "wJalrXUtnFEMI/K7MDENG")
+                _verify(post, "s3cret-aws")
 
 
 def _verify(post: Post, secret: str) -> None:
@@ -334,3 +340,13 @@ def test_the_token_is_had_once_and_used(both: tuple[Asked, Asked]) -> None:
         assert len(asked.posts["token"]) == 1
         assert {_said(post, asked.host)["headers"]["authorization"] for post in asked.posts["webhook/oauth"]} == {"Bearer tok"}
         assert parse_qs(asked.posts["token"][0].body.decode())["audience"] == ["x"]
+
+
+def test_no_secret_of_any_receiver_is_kept_logged_or_shown(both: tuple[Asked, Asked]) -> None:
+    _, ours = both
+    sent = "".join(f"{post.path}{post.query}{post.headers}{post.body!r}" for posts in ours.posts.values() for post in posts)
+    assert sent.count("s3cret") > 20
+    assert "s3cret" not in ours.shown
+    files = [file for file in ours.folder.rglob("*") if file.is_file() and file.name != "alertmanager.yml"]
+    assert any(file.name == "quietshift.db" for file in files)
+    assert [file.name for file in files if b"s3cret" in file.read_bytes()] == []
