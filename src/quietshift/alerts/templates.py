@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quietshift.kernel.config import Node
+from quietshift.kernel.errors import Problems
 
 if TYPE_CHECKING:
     from quietshift.channels.gotemplate import Templates
@@ -22,41 +24,49 @@ def load(section: Node, directory: Path) -> Templates | None:
     patterns = section.items()
     if not patterns:
         return None
+    paths = [path for pattern in patterns for path in _matches(pattern.required(), directory, pattern)]
+    return _parsed(paths, section.problems)
+
+
+def of_patterns(patterns: Sequence[str], directory: Path, problems: Problems) -> Templates:
+    """The same, of patterns that no file names."""
+    nowhere = Node(None, "--glob", problems)
+    return _parsed([path for pattern in patterns for path in _matches(pattern, directory, nowhere)], problems)
+
+
+def _parsed(paths: Sequence[Path], problems: Problems) -> Templates:
     from quietshift.channels.gotemplate import TemplateError, Templates
 
     files: list[tuple[str, str]] = []
-    for pattern in patterns:
-        for path in _matches(pattern, directory):
-            text = _read(path, pattern)
-            if text is None:
-                continue
-            try:
-                Templates.parse([(str(path), text)])
-            except TemplateError as error:
-                section.problems.add(path, error.line, f"column {error.column}: {error.message}")
-                continue
-            files.append((str(path), text))
+    for path in paths:
+        text = _read(path, problems)
+        if text is None:
+            continue
+        try:
+            Templates.parse([(str(path), text)])
+        except TemplateError as error:
+            problems.add(path, error.line, f"column {error.column}: {error.message}")
+            continue
+        files.append((str(path), text))
     return Templates.parse(files)
 
 
-def _matches(pattern: Node, directory: Path) -> list[Path]:
-    written = pattern.required()
-    if not written:
+def _matches(pattern: str, directory: Path, place: Node) -> list[Path]:
+    if not pattern:
         return []
-    if "**" in written:
-        pattern.error("`**` is not followed: name each directory")
+    if "**" in pattern:
+        place.error("`**` is not followed: name each directory")
         return []
-    found = sorted(directory / name for name in glob.iglob(written, root_dir=directory, include_hidden=True))  # noqa: PTH207 - a pattern may be absolute
+    found = sorted(directory / name for name in glob.iglob(pattern, root_dir=directory, include_hidden=True))  # noqa: PTH207 - a pattern may be absolute
     if not found:
-        pattern.warning(f"no file matches {written!r} (seen from {directory})")
+        place.warning(f"no file matches {pattern!r} (seen from {directory})")
     if len(found) > MAX_FILES:
-        pattern.error(f"matches {len(found)} files, and {MAX_FILES} are read at most")
+        place.error(f"matches {len(found)} files, and {MAX_FILES} are read at most")
         return []
     return found
 
 
-def _read(path: Path, pattern: Node) -> str | None:
-    problems = pattern.problems
+def _read(path: Path, problems: Problems) -> str | None:
     try:
         if not path.is_file():
             problems.add(path, 0, "a template has to be a regular file")

@@ -10,6 +10,7 @@ import click
 
 from quietshift.alerts.commands import alerts
 from quietshift.alerts.silence_commands import for_option, make, sure_option, until_option, why_option
+from quietshift.alerts.template_commands import template
 from quietshift.kernel.terminal import output_option, show_json, show_table
 from quietshift.oncall.commands import instant
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from quietshift.alerts.model import AlertsConfig, Route
     from quietshift.kernel.ops import Loaded
 
-__all__ = ["alerts"]
+__all__ = ["alerts", "template"]
 
 
 def _labels(ctx: click.Context, param: click.Parameter, value: str) -> Labels:

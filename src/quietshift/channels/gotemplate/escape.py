@@ -179,6 +179,8 @@ class HtmlWriter(TextWriter):
             return
         if self.state == "before":
             self.state, self.delimiter = "attribute", ""
+        if escaper == "html" and self.state == "attribute" and self.kind in ("url", "css", "js"):
+            value = text = unescape(text)  # `html` comes after what the place asks for, where it is escaped anyway
         self._put(self._escaped(value, text))
 
     def _escaped(self, value: Value, text: str) -> str:
