@@ -265,8 +265,9 @@ def _said(post: Post, host: str) -> dict[str, Any]:
 
 
 def _in_order(posts: list[Post], host: str) -> list[dict[str, Any]]:
-    """Requests of several integrations of a kind come in any order; those of the same one keep theirs."""
-    return sorted((_said(post, host) for post in posts), key=lambda said: (said["path"], json.dumps(said, sort_keys=True)))
+    """Requests of several integrations of a kind come in any order. A token of WeChat is had once by us, by them for each."""
+    said = sorted((_said(post, host) for post in posts), key=lambda said: (said["path"], json.dumps(said, sort_keys=True)))
+    return [each for i, each in enumerate(said) if not (i and each == said[i - 1] and each["path"].endswith("/gettoken"))]
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))

@@ -15,8 +15,10 @@ from quietshift.kernel.answer import Answer
 LIFETIME = 2 * 3600.0  # seconds; the API says 7200, and refuses one that is over
 EXPIRED = 42001
 
-_tokens: dict[tuple[str, str, str], tuple[str, float]] = {}
-_lock = threading.Lock()
+_Key = tuple[str, str, str]  # address, company, secret
+_tokens: dict[_Key, tuple[str, float]] = {}  # a token, and until when it is good, monotonic seconds
+_locks: dict[_Key, threading.Lock] = {}
+_guard = threading.Lock()
 
 
 def send(
@@ -35,25 +37,30 @@ def send(
     if said.get("errcode") == 0:
         return Answer("accepted", reply.words("ok"), reply.status)
     if said.get("errcode") == EXPIRED:
-        with _lock:
-            _tokens.pop((url, company, secret), None)
+        _tokens.pop((url, company, secret), None)
     expired = said.get("errcode") == EXPIRED
     return Answer("temporary" if expired else "permanent", reply.words(str(said.get("errmsg"))), reply.status)
 
 
 def _token(url: str, company: str, secret: str, access: HttpAccess, timeout: float) -> str:
-    with _lock:
-        known, until = _tokens.get((url, company, secret), ("", 0.0))
-    if known and time.monotonic() < until:
+    key = (url, company, secret)
+    with _guard:
+        lock = _locks.setdefault(key, threading.Lock())
+    with lock:  # who needs the same one meanwhile waits for it
+        known, until = _tokens.get(key, ("", 0.0))
+        if not known or time.monotonic() > until:
+            known = _fetch(url, company, secret, access, timeout)
+            _tokens[key] = known, time.monotonic() + LIFETIME
         return known
+
+
+def _fetch(url: str, company: str, secret: str, access: HttpAccess, timeout: float) -> str:
     query = urlencode({"corpid": company, "corpsecret": secret})
     reply = http.exchange(http.Request("GET", f"{url}gettoken?{query}", secrets=(secret, query)), access, timeout)
     said = reply.json
     token = said.get("access_token") if isinstance(said, dict) else None
-    if not isinstance(token, str) or not token:
-        temporary = reply.status >= 500 or reply.status == 429
-        words = f"no token for company {company}: {reply.words()}"
-        raise http.Failed(Answer("temporary" if temporary else "permanent", words, reply.status))
-    with _lock:
-        _tokens[url, company, secret] = token, time.monotonic() + LIFETIME
-    return token
+    if isinstance(token, str) and token:
+        return token
+    temporary = reply.status >= 500 or reply.status == 429
+    words = f"no token for company {company}: {reply.words()}"
+    raise http.Failed(Answer("temporary" if temporary else "permanent", words, reply.status))
