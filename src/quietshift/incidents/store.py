@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, case, func, insert, select, text, update
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, case, func, select, text, update
 
 from quietshift.incidents.model import (
     GroupAlert,
@@ -210,7 +210,7 @@ def count_by_state(tx: Tx, *, policy: str | None = None, alertname: str | None =
 
 
 def add(tx: Tx, incident: Incident) -> None:
-    tx.execute(insert(incidents), {"id": incident.id, **_columns(incident)})
+    tx.add(incidents, {"id": incident.id, **_columns(incident)})
 
 
 def save(tx: Tx, incident: Incident) -> None:
@@ -330,8 +330,7 @@ def add_entries(tx: Tx, incident_id: int, told: Sequence[TimelineEntry]) -> None
         }
         for one in told
     ]  # fmt: skip
-    if rows:
-        tx.execute(insert(incident_notes), rows)
+    tx.add(incident_notes, rows)
 
 
 def entries(tx: Tx, incident_id: int) -> list[TimelineEntry]:

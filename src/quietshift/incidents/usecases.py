@@ -203,7 +203,7 @@ def on_group(tx: Tx, timer: Timer, now: datetime, *, ops: Loaded, settings: Sett
     seen = store.latest_of_group(tx, report.group, report.receiver, lock=False)
     if seen is not None:
         timers.hold(tx, SNOOZE_END, str(seen.id))
-    latest = store.latest_of_group(tx, report.group, report.receiver)
+    latest = seen if tx.dialect == "sqlite" else store.latest_of_group(tx, report.group, report.receiver)  # locked, and as it is
     known = store.alerts(tx, latest.id) if latest else []
     decision = decide.on_group(latest, known, report, now, settings.reopen_within)
     if latest is None or decision.verb is Verb.OPEN:

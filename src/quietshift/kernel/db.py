@@ -138,21 +138,21 @@ class Tx:
     ) -> None:
         """Insert rows; where one with the same key (columns of a unique index) exists, change the named columns (default:
         all that are given and not in the key; an empty list leaves the row as it is)."""
+        self._put(table, values, tuple(key), None if change is None else tuple(change))
+
+    def add(self, table: Table, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows, each with the columns of the first, at the cost of `run`; nothing where there is none."""
+        self._put(table, values, (), None)
+
+    def _put(
+        self, table: Table, values: Mapping[str, Any] | Sequence[Mapping[str, Any]], key: tuple[str, ...],
+        change: tuple[str, ...] | None,
+    ) -> None:  # fmt: skip
         rows = [values] if isinstance(values, Mapping) else list(values)
-        if not rows:
-            return
-        if self.dialect == "postgresql":
-            from sqlalchemy.dialects.postgresql import insert as insert_or
-        else:
-            from sqlalchemy.dialects.sqlite import insert as insert_or  # type: ignore[assignment]  # same two methods
-        statement = insert_or(table)
-        columns = [c for c in rows[0] if c not in key] if change is None else list(change)
-        statement = (
-            statement.on_conflict_do_update(index_elements=list(key), set_={c: statement.excluded[c] for c in columns})
-            if columns
-            else statement.on_conflict_do_nothing(index_elements=list(key))
-        )
-        self.execute(statement, rows[0] if len(rows) == 1 else rows)
+        if rows:
+            columns = tuple(rows[0])
+            sql, stored = _putting(table, columns, key, change, self.conn.dialect)
+            self.run_many(sql, [[kept(row[name]) for name, kept in zip(columns, stored, strict=True)] for row in rows])
 
     def next_number(self, name: str) -> int:
         """The next number of this counter, from 1001 up, without a gap unless the transaction is rolled back."""
@@ -166,6 +166,31 @@ class Tx:
     @property
     def announcement(self) -> Committed:
         return Committed(frozenset(self._topics), min(self._dues, default=None))
+
+
+@functools.cache
+def _putting(
+    table: Table, columns: tuple[str, ...], key: tuple[str, ...], change: tuple[str, ...] | None, dialect: Any
+) -> tuple[str, list[Callable[[Any], Any]]]:
+    """The statement that inserts rows, or changes those with the same key, and how each column's value is stored."""
+    found: list[Callable[[Any], Any]] = [
+        table.c[name].type.dialect_impl(dialect).bind_processor(dialect) or _as_it_is for name in columns
+    ]
+    # names of our own tables and columns, quoted; no value is in it
+    sql = f'INSERT INTO "{table.name}" ({_names(columns)}) VALUES ({", ".join("?" for _ in columns)})'  # noqa: S608 - see above
+    if key:
+        changed = [name for name in columns if name not in key] if change is None else change
+        told = ", ".join(f'"{name}" = excluded."{name}"' for name in changed)
+        sql += f" ON CONFLICT ({_names(key)}) DO " + (f"UPDATE SET {told}" if told else "NOTHING")
+    return sql, found
+
+
+def _names(columns: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 @functools.cache

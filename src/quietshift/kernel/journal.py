@@ -54,14 +54,14 @@ def append(
     subject: "incident:INC-1042". Secrets in why and data are redacted here, before they are written."""
     entry_id = new_id(now)
     why, clean, salt = redact_text(why), redact(dict(data or {})), secrets.token_hex(16)
-    tx.execute(
-        insert(journal),
+    tx.add(
+        journal,
         {
             "id": entry_id, "at": now, "actor": actor, "act": act, "subject": subject,
             "payload_digest": _payload_digest(salt, why, clean),
         },
     )
-    tx.execute(insert(journal_payloads), {"entry_id": entry_id, "salt": salt, "why": why, "data": clean})
+    tx.add(journal_payloads, {"entry_id": entry_id, "salt": salt, "why": why, "data": clean})
     tx.publish("journal")
     return entry_id
 

@@ -6,11 +6,13 @@ what it runs over is either consumed or cannot be begun anew within.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from typing import Any
 
 MASK = "[redacted]"
+SHORT = 200  # characters
 _NAMES = re.compile(
     r"pass(word|wd|phrase)?$|secret|token$|api_?key|private_?key|access_?key|authori[sz]ation|cookie|credential|routing_?key|dsn$",
     re.IGNORECASE,
@@ -45,9 +47,16 @@ _VALUES: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
 
 def redact_text(text: str) -> str:
     """The text with whatever looks like a secret replaced by `[redacted]`."""
+    return _short(text) if len(text) <= SHORT else _redacted(text)
+
+
+def _redacted(text: str) -> str:
     for pattern, replacement in _VALUES:
         text = pattern.sub(replacement, text)
     return text
+
+
+_short = functools.lru_cache(4096)(_redacted)  # labels and their like: thousands of alerts in a storm say the same
 
 
 def redact(value: Any) -> Any:

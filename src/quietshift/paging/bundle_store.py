@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, exists, insert, select, tuple_
+from sqlalchemy import delete, exists, select, tuple_
 
 from quietshift.kernel.db import Tx
 from quietshift.kernel.schema import outbox
@@ -57,8 +57,8 @@ class Waiting:
 
 def wait(tx: Tx, incident_id: int, rung: Rung, window: str, rank: int) -> None:
     """Keep a rung until its window ends."""
-    tx.execute(
-        insert(page_rungs),
+    tx.add(
+        page_rungs,
         {
             "page_id": rung.page_id, "rung": rung.number, "incident_id": incident_id, "via": rung.via, "due_at": rung.due_at,
             "waits_in": window, "rank": rank,
@@ -102,11 +102,11 @@ class Bundle:
 def add(tx: Tx, bundle: Bundle, rungs: Sequence[Rung]) -> None:
     """Keep a bundle and what it tells of."""
     b = bundle
-    tx.execute(
-        insert(page_bundles),
+    tx.add(
+        page_bundles,
         {"id": b.id, "person": b.person, "policy": b.policy, "via": b.via, "due_at": b.due_at, "pages": b.pages},
     )
-    tx.execute(insert(bundled_pages), [{"page_id": r.page_id, "rung": r.number, "bundle_id": b.id} for r in rungs])
+    tx.add(bundled_pages, [{"page_id": r.page_id, "rung": r.number, "bundle_id": b.id} for r in rungs])
 
 
 def get(tx: Tx, bundle_id: str) -> Bundle | None:

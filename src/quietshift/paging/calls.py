@@ -86,7 +86,7 @@ def _open_pages(
     tx: Tx, escalation: Escalation, call: Call, due_at: datetime, now: datetime, ops: Loaded, asked: bool
 ) -> None:
     users = {candidate.user for candidate in call.people}
-    for old in store.open_pages(tx, escalation.incident_id):
+    for old in store.open_pages(tx, escalation.incident_id) if escalation.turn > 1 else ():
         if old.user in users:
             close(tx, old, PageEvent.SUPERSEDE, now)
     ladders = contacts.ladders(tx, users, ops=ops)

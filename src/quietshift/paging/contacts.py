@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert
 
 from quietshift.catalog.model import Catalog
 from quietshift.channels.parse import mask, parse_via
@@ -69,11 +69,13 @@ def ladders(tx: Tx, users: Iterable[str], *, ops: Loaded) -> dict[str, Ladder]:
 
 
 def _own(tx: Tx, users: list[str]) -> dict[str, Ladder]:
-    t = contact_rules
     found: dict[str, Ladder] = {}
-    for row in tx.execute(select(t).where(t.c.person.in_(users)).order_by(t.c.person, t.c.position)):
-        found[row.person] = (*found.get(row.person, ()), Rule(row.after_ms * _MILLISECOND, row.via))
+    for person, after_ms, via in tx.run(_RULES, [tx.these(users)]):
+        found[person] = (*found.get(person, ()), Rule(after_ms * _MILLISECOND, via))
     return found
+
+
+_RULES = "SELECT person, after_ms, via FROM contact_rules WHERE person AMONG ? ORDER BY person, position"
 
 
 def _person(user: str, ops: Loaded) -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, case, delete, func, insert, select, type_coerce, update
+from sqlalchemy import BigInteger, case, delete, func, select, type_coerce, update
 
 from quietshift.kernel import journal, timers
+from quietshift.kernel.clock import from_micros
 from quietshift.kernel.db import Tx
 from quietshift.kernel.ids import new_id
 from quietshift.paging.model import (
@@ -70,8 +71,8 @@ def save(tx: Tx, escalation_: Escalation, now: datetime) -> None:
         key=["incident_id"],
     )  # fmt: skip
     if e.running:
-        ahead = (page_rungs.c.incident_id == e.incident_id, page_rungs.c.waits_in.is_(None))
-        rung = tx.execute(select(func.min(page_rungs.c.due_at)).where(*ahead)).scalar()
+        [[first]] = tx.run("SELECT min(due_at) FROM page_rungs WHERE incident_id = ? AND waits_in IS NULL", [e.incident_id])
+        rung = from_micros(first) if first is not None else None
         dues = [due for due in (e.next.at if e.next else None, rung) if due is not None]
         if dues:
             timers.schedule(tx, ESCALATE, str(e.incident_id), min(dues), now)
@@ -97,17 +98,15 @@ def counts(tx: Tx) -> dict[EscalationState, int]:
 
 def add_pages(tx: Tx, new: Sequence[Page]) -> None:
     """Keep new pages."""
-    tx.execute(
-        insert(page_table),
-        [
-            {
-                "id": p.id, "incident_id": p.incident_id, "person": p.user, "turn": p.turn, "stage": str(p.stage), "step": p.step,
-                "round": p.round, "due_at": p.due_at, "reason": p.reason, "rungs": p.rungs, "state": str(p.state),
-                "closed_at": None,
-            }
-            for p in new
-        ],
-    )  # fmt: skip
+    rows = [
+        {
+            "id": p.id, "incident_id": p.incident_id, "person": p.user, "turn": p.turn, "stage": str(p.stage), "step": p.step,
+            "round": p.round, "due_at": p.due_at, "reason": p.reason, "rungs": p.rungs, "state": str(p.state),
+            "closed_at": None,
+        }
+        for p in new
+    ]  # fmt: skip
+    tx.add(page_table, rows)
 
 
 def close_page(tx: Tx, page_id: str, state: PageState, now: datetime) -> None:
@@ -178,8 +177,7 @@ def add_rungs(tx: Tx, incident_id: int, rungs: Iterable[Rung]) -> None:
     rows = [
         {"page_id": r.page_id, "rung": r.number, "incident_id": incident_id, "via": r.via, "due_at": r.due_at} for r in rungs
     ]
-    if rows:
-        tx.execute(insert(page_rungs), rows)
+    tx.add(page_rungs, rows)
 
 
 def take_due_rungs(tx: Tx, incident_id: int, now: datetime) -> list[Rung]:
@@ -211,8 +209,8 @@ def _take(tx: Tx, condition: Any) -> list[Rung]:
 def add_attempt(tx: Tx, page_id: str, delivery_id: str, rung: int, attempt: Attempt) -> None:
     """Keep an attempt and its answer."""
     a = attempt
-    tx.execute(
-        insert(page_attempts),
+    tx.add(
+        page_attempts,
         {
             "delivery_id": delivery_id, "attempt": a.attempt, "page_id": page_id, "rung": rung, "channel": a.channel,
             "via": a.via, "due_at": a.due_at, "attempted_at": a.attempted_at, "answered_at": a.answered_at,
@@ -275,8 +273,8 @@ def note(
     tx: Tx, now: datetime, incident_id: int, kind: str, text: str, why: str = "", data: Mapping[str, Any] | None = None
 ) -> None:
     """Write down what the escalation did, or did not do, and why."""
-    tx.execute(
-        insert(escalation_log),
+    tx.add(
+        escalation_log,
         {
             "id": new_id(now), "incident_id": incident_id, "at": now, "kind": kind, "text": text, "why": why,
             "data": dict(data or {}),
