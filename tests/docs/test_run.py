@@ -12,6 +12,7 @@ import pytest
 
 from quietshift.app.init_command import write_example
 from quietshift.app.parts import read_ops
+from quietshift.channels.gotemplate import Templates
 from tests.docs.blocks import PAGES, ROOT, Block, blocks_of
 from tests.docs.story import Story
 from tests.support.mail import MailServer
@@ -112,6 +113,8 @@ def test_files_of_the_page_are_taken_by_who_reads_them(doc: Path, tmp_path: Path
             check(promtool(), "check", "config", "--syntax-only", path)
         elif path.parent.name == "rules":
             check(promtool(), "check", "rules", path)
+        elif path.suffix == ".tmpl":
+            Templates.parse([(path.name, path.read_text())])
         elif path.suffix == ".py":
             compile(path.read_text(), path.name, "exec")
         else:
