@@ -148,6 +148,8 @@ PLACES = st.sampled_from([
     data=DATA,
 )
 def test_a_value_in_a_page_is_escaped_as_amtool_does(tmp_path_factory, place, values, data):
+    if place == "<b title=%s>":  # where Go refuses `html`, for it leaves spaces
+        values = tuple(value.removesuffix(" | html") for value in values)
     template = '{{ $s := "<s>\'\\"" }}' + place % tuple(f"{{{{ {value} }}}}" for value in values[: place.count("%s")])
     expected = theirs(tmp_path_factory.getbasetemp(), template, data, "html")
     assume("title=>" not in (expected or ""))  # CVE-2023-29400, which Debian's has: nothing without quotes is no value
