@@ -15,7 +15,7 @@ from quietshift.alerts.decide import Mute, Told, Verdict
 from quietshift.alerts.flush_store import Entry
 from quietshift.alerts.labels import Labels
 from quietshift.alerts.matchers import all_match
-from quietshift.alerts.model import Alert, Desk, Integration, Route, Silence, SilenceState
+from quietshift.alerts.model import Alert, Desk, Integration, Route
 from quietshift.alerts.notification import Notice
 from quietshift.alerts.store import Group
 from quietshift.alerts.usecases import DESK_TIMER, GROUP_TIMER, IDLE_GROUP, Alerting, desk_subject
@@ -90,8 +90,7 @@ class _Muting:
     def __init__(self, use: Alerting, tx: Tx, now: datetime) -> None:
         self._use, self._tx, self._now = use, tx, now
         self._config = use.config()
-        current = store.all_silences(tx, ending_after=now)
-        self._silences: list[Silence] = [s for s in current if decide.silence_state(s, now) == SilenceState.ACTIVE]
+        self._silences = store.current_silences(tx, now)
         self._sources: list[Labels] | None = None
 
     def of(self, route: Route, states: Sequence[State]) -> dict[int, Mute]:

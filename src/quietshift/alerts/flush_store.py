@@ -87,37 +87,31 @@ class Entry(msgspec.Struct, frozen=True):
 
 def save_told(tx: Tx, entries: Iterable[tuple[Entry, Told, datetime]]) -> None:
     """Note successes, each with when it may be forgotten."""
-    tx.run_many(
-        _SAVE_TOLD,
-        [
-            (*_of(e), to_json(sorted(t.firing)), to_json(sorted(t.resolved)), to_micros(t.at), to_micros(expires_at), "")
-            for e, t, expires_at in entries
-        ],
-    )
+    rows = [
+        (*_of(e), to_json(sorted(t.firing)), to_json(sorted(t.resolved)), to_micros(t.at), to_micros(expires_at), "")
+        for e, t, expires_at in entries
+    ]
+    tx.insert(_BOOK, rows, _SAVE_TOLD)
 
 
 def save_decisions(tx: Tx, entries: Iterable[tuple[Entry, str, datetime]]) -> None:
     """Note the last decision about each, in words; and when it may be forgotten, where nothing was told yet."""
     rows = [(*_of(e), "[]", "[]", None, to_micros(expires_at), words) for e, words, expires_at in entries]
-    tx.run_many(_SAVE_DECISION, rows)
+    tx.insert(_BOOK, rows, _SAVE_DECISION)
 
 
-_SAVE = """
-INSERT INTO notification_log (digest, integration, receiver, group_key, firing, resolved, notified_at, expires_at, decision)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest, integration) DO UPDATE SET
+_BOOK = "notification_log (digest, integration, receiver, group_key, firing, resolved, notified_at, expires_at, decision)"
+_SAVE_DECISION = "ON CONFLICT (digest, integration) DO UPDATE SET decision = excluded.decision"
+_SAVE_TOLD = """ON CONFLICT (digest, integration) DO UPDATE SET
+    firing = excluded.firing, resolved = excluded.resolved, notified_at = excluded.notified_at, expires_at = excluded.expires_at
 """
-_SAVE_DECISION = _SAVE + "decision = excluded.decision"
-_SAVE_TOLD = _SAVE + (
-    "firing = excluded.firing, resolved = excluded.resolved, notified_at = excluded.notified_at, expires_at = excluded.expires_at"
-)
 
 
 def note(tx: Tx, now: datetime, lines: Iterable[tuple[Entry, str, str, Mapping[str, Any]]]) -> None:
     """Keep decisions, or what came of them: outcome, reason, detail."""
     at = to_micros(now)
-    tx.run_many(
-        "INSERT INTO alert_decisions (digest, integration, receiver, group_key, id, at, outcome, reason, detail) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    tx.insert(
+        "alert_decisions (digest, integration, receiver, group_key, id, at, outcome, reason, detail)",
         [(*_of(e), new_id(now), at, outcome, reason[:2000], to_json(detail)) for e, outcome, reason, detail in lines],
     )
 

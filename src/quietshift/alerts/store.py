@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
-from sqlalchemy import Row, Select, Table, Text, and_, bindparam, case, delete, func, insert, select, text, type_coerce, update
+from sqlalchemy import Row, Select, Table, Text, and_, bindparam, case, delete, func, select, text, type_coerce, update
 
 from quietshift.alerts.decide import Told
 from quietshift.alerts.labels import Labels, digest
@@ -24,7 +22,7 @@ from quietshift.alerts.tables import (
     notification_log,
     silences,
 )
-from quietshift.kernel.clock import EPOCH, to_micros
+from quietshift.kernel.clock import EPOCH, from_micros, to_micros
 from quietshift.kernel.db import Tx
 from quietshift.kernel.ids import new_id
 from quietshift.kernel.schema import counters, outbox
@@ -32,7 +30,6 @@ from quietshift.kernel.schema import counters, outbox
 TURN = 0x7173616C  # "qsal": the advisory lock that orders intake and flushes of many processes
 NOTIFY_KINDS = tuple(f"notify.{name}" for name in NOTIFIED_KINDS)
 IN_LIST = 500  # values in one IN (...)
-AT_ONCE = (64, 8, 1)  # rows in one statement: few sizes, so that each is compiled once; more cost more
 
 
 def take_turn(tx: Tx) -> None:
@@ -41,23 +38,16 @@ def take_turn(tx: Tx) -> None:
         tx.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": TURN})
 
 
-_BUMP = (
-    update(counters)
-    .where(counters.c.name == bindparam("counter"))
-    .values(value=counters.c.value + bindparam("more"))
-    .returning(counters.c.value)
-)
-
-
 def take_ids(tx: Tx, name: str, count: int) -> range:
     """That many new ids."""
     if not count:
         return range(0)
-    bump = {"counter": name, "more": count}
-    last = tx.execute(_BUMP, bump).scalar_one_or_none()
-    if last is None:
+    bump = "UPDATE counters SET value = value + ? WHERE name = ? RETURNING value"
+    rows = tx.run(bump, [count, name])
+    if not rows:
         tx.upsert(counters, {"name": name, "value": 0}, key=["name"], change=[])
-        last = tx.execute(_BUMP, bump).scalar_one()
+        rows = tx.run(bump, [count, name])
+    last = int(rows[0][0])
     return range(last - count + 1, last + 1)
 
 
@@ -111,27 +101,8 @@ _micros = functools.lru_cache(maxsize=1024)(to_micros)  # alerts of one request 
 
 
 def _insert_many(tx: Tx, table: Table, rows: Sequence[tuple[Any, ...]], conflict: str = "") -> None:
-    """Insert rows of plain values, every column in its order: half the cost of binding each by its type. conflict: the clause.
-
-    On SQLite many rows are one statement: each step of one lets go of Python's lock, and may wait 5 ms to have it back.
-    """
-    if tx.dialect == "postgresql":
-        if rows:
-            tx.conn.exec_driver_sql(_insertion(table, "%s", 1) + conflict, list(rows))
-        return
-    begin = 0
-    for size in AT_ONCE:
-        while len(rows) - begin >= size:
-            values = tuple(itertools.chain.from_iterable(rows[begin : begin + size]))
-            tx.conn.exec_driver_sql(_insertion(table, "?", size) + conflict, values)
-            begin += size
-
-
-@functools.cache
-def _insertion(table: Table, mark: str, rows: int) -> str:
-    names = ", ".join(column.name for column in table.columns)
-    marks = ", ".join(["(" + ", ".join(mark for _ in table.columns) + ")"] * rows)
-    return f"INSERT INTO {table.name} ({names}) VALUES {marks}"  # noqa: S608 - our own names
+    """Insert rows of plain values, every column in its order. conflict: the clause."""
+    tx.insert(f"{table.name} ({', '.join(column.name for column in table.columns)})", rows, conflict)
 
 
 _CHANGE = (
@@ -228,28 +199,26 @@ class Standing(msgspec.Struct, frozen=True):
 
 def standing(tx: Tx, wanted: Iterable[int]) -> dict[int, Standing]:
     """The existing ones of these groups, by digest."""
-    numbers = list(wanted)
-    given = numbers if tx.dialect == "postgresql" else msgspec.json.encode(numbers).decode()
-    rows = tx.execute(_STANDING[tx.dialect], {"wanted": given})
-    return {r.digest: Standing(r.id, r.flush_number, r.next_flush_at, r.idle) for r in rows}
+    rows = tx.run(_STANDING, [tx.these(list(wanted))])
+    return {r[0]: Standing(r[1], r[2], from_micros(r[3]), bool(r[4])) for r in rows}
 
 
-def _standing(among: sa.ColumnElement[bool]) -> Select[Any]:
-    g = alert_groups.c
-    return select(g.digest, g.id, g.flush_number, g.next_flush_at, g.idle).where(among)
-
-
-# One parameter however many groups there are, so that the statement is made and compiled once.
-_STANDING = {
-    "postgresql": _standing(alert_groups.c.digest == sa.any_(bindparam("wanted", type_=sa.ARRAY(sa.BigInteger)))),
-    "sqlite": _standing(alert_groups.c.digest.in_(select(func.json_each(bindparam("wanted")).table_valued("value").c.value))),
-}
+_STANDING = "SELECT digest, id, flush_number, next_flush_at, idle FROM alert_groups WHERE digest AMONG ?"
 
 
 def insert_groups(tx: Tx, new: Sequence[Group]) -> None:
     """Rows of new groups."""
-    if new:
-        tx.execute(insert(alert_groups), [{**msgspec.structs.asdict(g), "labels": encode(g.labels)} for g in new])
+    _insert_many(
+        tx,
+        alert_groups,
+        [
+            (
+                g.id, g.digest, g.route, encode(g.labels), g.group_key, g.receiver, to_micros(g.created_at), g.flush_number,
+                to_micros(g.next_flush_at), g.open_deliveries, g.failed, g.idle,
+            )
+            for g in new
+        ],
+    )  # fmt: skip
 
 
 def update_group(tx: Tx, group_id: int, **values: Any) -> None:
@@ -385,6 +354,23 @@ def all_silences(tx: Tx, ending_after: datetime | None = None) -> list[Silence]:
     if ending_after is not None:
         statement = statement.where(silences.c.ends_at > ending_after)
     return [_silence(row) for row in tx.execute(statement)]
+
+
+def current_silences(tx: Tx, now: datetime) -> list[Silence]:
+    """The silences that are active."""
+    rows = tx.run(_CURRENT, [to_micros(now)] * 2)
+    return [
+        Silence(
+            r[0], tuple(Matcher(m["name"], m["value"], m["operator"]) for m in msgspec.json.decode(r[1])), from_micros(r[2]),
+            from_micros(r[3]), r[4], r[5], from_micros(r[6]),
+        )
+        for r in rows
+    ]  # fmt: skip
+
+
+_CURRENT = """
+SELECT id, matchers, starts_at, ends_at, created_by, comment, updated_at FROM silences WHERE starts_at <= ? AND ends_at > ?
+"""
 
 
 def silence(tx: Tx, silence_id: str) -> Silence | None:

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
 import json
 import os
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from sqlalchemy import URL, Connection, CursorResult, Engine, Executable, Table, create_engine, event, make_url, select, update
 from sqlalchemy import exc as sa_exc
 
+from quietshift.kernel import plain
 from quietshift.kernel.errors import Invalid, Unavailable
 from quietshift.kernel.live import NOTIFY, WIRE, Committed, Live
 from quietshift.kernel.schema import counters
@@ -70,6 +71,20 @@ class Tx:
             with self._plain(sql) as (driver, statement):
                 driver.cursor().executemany(statement, rows)
 
+    def insert(self, into: str, rows: Sequence[Sequence[Any]], conflict: str = "") -> None:
+        """Rows of plain values into `table (column, ...)`; conflict: the clause for those that are there. See `run`.
+
+        On SQLite many rows are one statement: each step of one lets go of Python's lock, and may wait for it afterwards.
+        """
+        if self.dialect == "postgresql":
+            self.run_many(plain.insertion(into, 1) + conflict, rows)
+            return
+        begin = 0
+        for size in plain.AT_ONCE:
+            while len(rows) - begin >= size:
+                self.run(plain.insertion(into, size) + conflict, list(chain.from_iterable(rows[begin : begin + size])))
+                begin += size
+
     def these(self, values: Collection[int] | Collection[str]) -> Any:
         """The value for `AMONG ?`: any number of them in one statement, whose text is always the same."""
         return list(values) if self.dialect == "postgresql" else json.dumps(list(values))
@@ -79,7 +94,7 @@ class Tx:
         driver: Any = self.conn.connection.driver_connection
         errors = self.conn.dialect.loaded_dbapi.Error
         try:
-            yield driver, _translated(sql, self.dialect)
+            yield driver, plain.translated(sql, self.dialect)
         except errors as error:  # as one of a Core statement
             raise sa_exc.DBAPIError.instance(sql, None, error, errors, dialect=self.conn.dialect) from error
 
@@ -151,7 +166,7 @@ class Tx:
         rows = [values] if isinstance(values, Mapping) else list(values)
         if rows:
             columns = tuple(rows[0])
-            sql, stored = _putting(table, columns, key, change, self.conn.dialect)
+            sql, stored = plain.putting(table, columns, key, change, self.conn.dialect)
             self.run_many(sql, [[kept(row[name]) for name, kept in zip(columns, stored, strict=True)] for row in rows])
 
     def next_number(self, name: str) -> int:
@@ -166,38 +181,6 @@ class Tx:
     @property
     def announcement(self) -> Committed:
         return Committed(frozenset(self._topics), min(self._dues, default=None))
-
-
-@functools.cache
-def _putting(
-    table: Table, columns: tuple[str, ...], key: tuple[str, ...], change: tuple[str, ...] | None, dialect: Any
-) -> tuple[str, list[Callable[[Any], Any]]]:
-    """The statement that inserts rows, or changes those with the same key, and how each column's value is stored."""
-    found: list[Callable[[Any], Any]] = [
-        table.c[name].type.dialect_impl(dialect).bind_processor(dialect) or _as_it_is for name in columns
-    ]
-    # names of our own tables and columns, quoted; no value is in it
-    sql = f'INSERT INTO "{table.name}" ({_names(columns)}) VALUES ({", ".join("?" for _ in columns)})'  # noqa: S608 - see above
-    if key:
-        changed = [name for name in columns if name not in key] if change is None else change
-        told = ", ".join(f'"{name}" = excluded."{name}"' for name in changed)
-        sql += f" ON CONFLICT ({_names(key)}) DO " + (f"UPDATE SET {told}" if told else "NOTHING")
-    return sql, found
-
-
-def _names(columns: Sequence[str]) -> str:
-    return ", ".join(f'"{name}"' for name in columns)
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-@functools.cache
-def _translated(sql: str, dialect: Dialect) -> str:
-    if dialect == "postgresql":
-        return sql.replace("AMONG ?", "= ANY(%s)").replace("?", "%s")
-    return sql.replace("AMONG ?", "IN (SELECT value FROM json_each(?))")
 
 
 class Database:

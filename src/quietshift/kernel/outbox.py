@@ -118,12 +118,13 @@ def enqueue_many(
         for m in messages
     ]
     owner, until = (tx.db.process, to_micros(now + LEASE)) if born else (None, None)
-    tx.run_many(
-        _INSERT,
+    tx.insert(
+        _ROW,
         [
             (
                 d.id, kind, d.destination, d.subject, to_json(d.payload), to_micros(due),
                 None if d.give_up_at is None else to_micros(d.give_up_at), d.attempt, d.fence, owner, until, to_micros(now),
+                "pending",
             )
             for d in made
         ],
@@ -135,11 +136,10 @@ def enqueue_many(
     return [d.id for d in made]
 
 
-_INSERT = """
-INSERT INTO outbox (
-    id, kind, destination, subject, payload, due_at, give_up_at, attempts, fence, lease_owner, lease_until, created_at, state
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')
-"""
+_ROW = (
+    "outbox (id, kind, destination, subject, payload, due_at, give_up_at, attempts, fence, lease_owner, lease_until, created_at, "
+    "state)"
+)
 
 
 def call_off(tx: Tx, subjects: Collection[tuple[str, str]], now: datetime) -> set[tuple[str, str]]:

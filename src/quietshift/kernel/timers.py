@@ -83,14 +83,13 @@ def schedule_many(
 ) -> None:
     """Set timers of a kind: subjects, each with its due_at. See `schedule`."""
     text = to_json(payload or {})
-    tx.run_many(_SCHEDULE, [(new_id(now), kind, subject, to_micros(due_at), text) for subject, due_at in settings])
+    tx.insert(_TIMER, [(new_id(now), kind, subject, to_micros(due_at), text, 0) for subject, due_at in settings], _REPLACE)
     if settings:
         tx.due(min(due_at for _, due_at in settings))
 
 
-_SCHEDULE = """
-INSERT INTO timers (id, kind, subject, due_at, payload, attempts) VALUES (?, ?, ?, ?, ?, 0)
-ON CONFLICT (kind, subject) DO UPDATE SET
+_TIMER = "timers (id, kind, subject, due_at, payload, attempts)"
+_REPLACE = """ON CONFLICT (kind, subject) DO UPDATE SET
     id = excluded.id, due_at = excluded.due_at, payload = excluded.payload, attempts = 0, error = NULL, parked_at = NULL
 """
 
