@@ -58,15 +58,6 @@ def test_truncated_alerts_are_counted_and_what_is_common_is_of_those_shown():
     assert body["commonLabels"]["host"] == "a"
 
 
-def test_a_mail_names_every_alert():
-    assert notification.subject(NOTICE) == "[FIRING:1] DiskFull (storage)"
-    over = Notice("r", "k", {"alertname": "DiskFull", "a": "z"}, [(OTHER, True)])
-    assert notification.subject(over) == "[RESOLVED] DiskFull z (b storage)"
-    text = notification.plain_text(NOTICE)
-    assert text.index("1 Firing") < text.index("host = a") < text.index("1 Resolved") < text.index("host = b")
-    assert "since 2026-11-22T00:10:05.483Z, until 2026-11-22T00:12:05.483Z" in text
-
-
 def test_the_desk_gets_everything_it_needs_to_open_an_incident():
     told = notification.snapshot(NOTICE, 7, "storage", "first notification", T)
     shown = (told["group_id"], told["escalation_policy"], told["status"], told["receiver"])

@@ -71,42 +71,6 @@ def _alert(alert: Alert, over: bool) -> dict[str, Any]:
     }
 
 
-def subject(notice: Notice) -> str:
-    """One line for a mail's subject: `[FIRING:2] DiskFull storage (Berlin)`, as Alertmanager's default has it."""
-    firing = sum(not over for _, over in notice.alerts)
-    count = f":{firing}" if notice.status == "firing" else ""
-    everywhere = labels.common([alert.labels for alert, _ in notice.alerts])
-    others = [value for name, value in everywhere.items() if name not in notice.group_labels]
-    first = sorted(notice.group_labels, key=lambda name: (name != "alertname", name))
-    words = [f"[{notice.status.upper()}{count}]", *(notice.group_labels[name] for name in first)]
-    if others:
-        words.append(f"({' '.join(others)})")
-    return " ".join(" ".join(words).split())
-
-
-def plain_text(notice: Notice) -> str:
-    """A mail's body: every alert with its labels, annotations, times and source."""
-    parts = []
-    for heading, wanted in (("Firing", False), ("Resolved", True)):
-        chosen = [alert for alert, over in notice.alerts if over is wanted]
-        if chosen:
-            parts.append(f"{len(chosen)} {heading}")
-            parts += [_paragraph(alert, wanted) for alert in chosen]
-    if notice.external_url:
-        parts.append(f"Sent by Quietshift: {notice.external_url}")
-    return "\n\n".join(parts) + "\n"
-
-
-def _paragraph(alert: Alert, over: bool) -> str:
-    lines = [alert.name or labels.text(alert.labels)]
-    lines += [f"  {name} = {value}" for name, value in alert.labels.items() if name != "alertname"]
-    lines += [f"  {name}: {value}" for name, value in alert.annotations.items()]
-    lines.append(f"  since {rfc3339(alert.starts_at)}" + (f", until {rfc3339(alert.ends_at)}" if over else ""))
-    if alert.generator_url:
-        lines.append(f"  {alert.generator_url}")
-    return "\n".join(lines)
-
-
 def snapshot(notice: Notice, group_id: int, escalation_policy: str, reason: str, now: datetime) -> dict[str, Any]:
     """What the incident desk is handed."""
     return {
