@@ -96,6 +96,14 @@ def test_the_mail_tells_everything_and_loads_nothing():
     assert "ZgotmplZ" not in page
 
 
+def test_a_mail_shows_forty_alerts_and_counts_the_rest():
+    alert = {"status": "firing", "labels": {"a": "b" * 100}, "startsAt": "2024-01-02T03:04:05Z"}
+    page = TEMPLATES.html('{{ template "email.default.html" . }}', data(alerts=[alert] * 1234))
+    assert page.count("● Firing") == 40
+    assert "and 1194 more that are firing" in page
+    assert len(page) < 100_000
+
+
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_the_mail_of_any_group_is_whole(count):
     alert = {"status": "resolved", "labels": {}, "startsAt": "2024-01-02T03:04:05Z", "endsAt": "2024-01-02T04:04:05Z"}

@@ -180,7 +180,9 @@ class HtmlWriter(TextWriter):
         if self.state == "before":
             self.state, self.delimiter = "attribute", ""
         if escaper == "html" and self.state == "attribute" and self.kind in ("url", "css", "js"):
-            value = text = unescape(text)  # `html` comes after what the place asks for, where it is escaped anyway
+            plain = unescape(text)  # `html` comes after what the place asks for, in place of the place's own, which takes + too
+            self._put(self._escaped(plain, plain).replace("&#43;", "+"))
+            return
         self._put(self._escaped(value, text))
 
     def _escaped(self, value: Value, text: str) -> str:

@@ -129,7 +129,7 @@ class _Printer:
         self.budget, self.spec = budget, spec
 
     def any(self, value: Value) -> str:
-        self.budget.spend(10)
+        self.budget.spend(1 if isinstance(value, str) else 10)
         verb = self.spec.verb
         if verb == "T":
             return self.pad(type_name(value))
