@@ -9,6 +9,7 @@ from tests.browser.samples import (
     BERLIN,
     BO,
     CHEN,
+    GIT,
     Context,
     ago,
     ahead,
@@ -78,6 +79,23 @@ def ack(state: str = "open", **more: Any) -> Context:
         steps=["Look which nodes", "Drain the worst node", "Verify that pushes succeed"],
         **more,
     )
+
+
+def ack_bundle(left: int = 4987, **more: Any) -> Context:
+    bundle = {
+        "action": "/p/token", "person": ANA, "policy": "storage", "at": ago(minutes=1), "pages": 4990, "left": left, "by": None,
+        "list": "/incidents?policy=storage",
+    }  # fmt: skip
+    zones = {"zone": BERLIN, "next": {"person": BO, "at": ahead(minutes=2)}}
+    return base("/p/token", **OUT, bundle=bundle | more, incidents=[GIT] * 3 if left else [], **zones)
+
+
+def ack_bundle_going_on() -> Context:
+    return ack_bundle(1240, by=ANA)
+
+
+def ack_bundle_done() -> Context:
+    return ack_bundle(0)
 
 
 def ack_done() -> Context:

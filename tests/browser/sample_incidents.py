@@ -41,8 +41,23 @@ def incidents() -> Context:
         filters=FILTERS,
         q="",
         more="/incidents?before=1030",
+        newer=None,
+        narrowed=[],
+        groups=[],
+        policies=[],
+        shown=None,
         incidents=[GIT, CART, DISK, CERT, OLD, OLDER],
     )
+
+
+def incidents_many() -> Context:
+    down = {"alert": "NodeDown", "href": "/incidents?alert=NodeDown", "policy": "storage", "number": 4987, "triggered": 4980}
+    full = {"alert": "DiskWillFill", "href": "/incidents?alert=DiskWillFill", "policy": "web", "number": 12, "triggered": 0}
+    policies = [{"label": f"policy {name}", "href": f"/incidents?policy={name}"} for name in ("storage", "web")]
+    shown = {"first": 51, "last": 54, "number": 4999}
+    narrowed = [{"label": "alert NodeDown", "href": "/incidents"}]
+    some = {"incidents": [GIT, CART, DISK, CERT], "newer": "/incidents", "more": "/incidents?page=3"}
+    return incidents() | some | {"groups": [down, full], "shown": shown, "narrowed": narrowed, "policies": policies}
 
 
 def incidents_none() -> Context:

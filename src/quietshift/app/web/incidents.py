@@ -95,15 +95,17 @@ def list_page(
     groups = [
         {
             "alert": one.alertname, "href": href(policy=one.policy, alert=one.alertname), "policy": one.policy,
-            "policy_href": href(policy=one.policy), "number": one.number, "triggered": one.triggered,
+            "number": one.number, "triggered": one.triggered,
         }
         for one in alike
     ]
+    found_policies = dict.fromkeys(one.policy for one in alike)
+    policies = [{"label": f"policy {name}", "href": href(policy=name)} for name in found_policies if len(found_policies) > 1]
     narrowed = [{"label": f"{name} {value}", "href": href(**{name: ""})} for name, value in kept.items() if value]
     shown = {"first": (page - 1) * PAGE + 1, "last": (page - 1) * PAGE + len(rows), "number": number} if number > PAGE else None
     return frame.page(
         request, "incidents.html", topics=["incidents"], filters=filters, q=q, incidents=rows, more=more, groups=groups,
-        narrowed=narrowed, shown=None if q.strip() or State.RESOLVED in states else shown,
+        narrowed=narrowed, policies=policies, shown=None if q.strip() or State.RESOLVED in states else shown,
         newer=href(page=page - 1) if page > 1 and not q.strip() else None,
     )  # fmt: skip
 
