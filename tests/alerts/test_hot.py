@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from quietshift.alerts import store
-from quietshift.alerts.intake import Intake
+from quietshift.alerts.intake import MOST, Intake
 from quietshift.alerts.wires.alertmanager import decode
 from quietshift.kernel.db import Tx
 from quietshift.kernel.errors import Unavailable
@@ -322,3 +322,27 @@ def test_what_a_failed_commit_undid_is_not_known(world):
     assert len(absorb(world, {"host": "a", "start": 0, "end": 240})[0]) == 1
     world.post({"host": "a", "start": 0, "end": 240})
     assert on_disk(world) == {"a": 240}
+
+
+def test_a_long_request_is_stored_in_parts_and_answered_once(world, intake, monkeypatch):
+    commits: list[int] = []
+    receive = world.room.use.receive
+
+    def counted(tx: Tx, reports, now):
+        commits.append(len(reports))
+        receive(tx, reports, now)
+
+    monkeypatch.setattr(world.room.use, "receive", counted)
+    reports, _ = absorb(world, *({"host": str(i)} for i in range(MOST + 500)))
+    assert submit(intake, reports) == [None]
+    assert sum(commits) == MOST + 500
+    assert max(commits) == MOST
+    assert len(on_disk(world)) == MOST + 500
+
+
+def test_a_long_request_of_which_a_part_cannot_be_stored_is_refused_once(world, intake):
+    reports, _ = absorb(world, *({"host": str(i)} for i in range(MOST + 500)))
+    reports[-1] = structs.replace(reports[-1], alert=structs.replace(reports[-1].alert, annotations={"a": chr(0xD800)}))
+    (problem,) = submit(intake, reports)
+    assert problem is not None
+    assert len(on_disk(world)) == MOST

@@ -36,6 +36,7 @@ Gate = Callable[[Scope, str], Awaitable[str]]
 PREFIX = "/api/v2/"
 AS_ALERTMANAGER = "0.25.0"
 MAX_BODY = 8 << 20
+LONG_BODY = 256 << 10  # some 500 alerts: reading more than that keeps others waiting, and is done in a thread
 PATIENCE = 30.0  # seconds that a request waits for the database to be opened
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _TRUE = {"true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled"}  # as Alertmanager reads booleans
@@ -156,9 +157,11 @@ class AlertsApi:
 
     async def _post_alerts(self, body: bytes) -> tuple[int, bytes]:
         now = self._clock.now()  # when it was received, however long it has to wait
-        items = _asked(wire.decode, body)
         opened = await self.ready()
-        reports, errors = opened.use.hot.absorb(items, now, self._config().resolve_timeout)
+        if len(body) <= LONG_BODY:
+            reports, errors = self._absorb(opened, body, now)
+        else:
+            reports, errors = await asyncio.to_thread(self._absorb, opened, body, now)
         if reports:
             loop = asyncio.get_running_loop()
             stored: asyncio.Future[QuietshiftError | None] = loop.create_future()
@@ -169,6 +172,9 @@ class AlertsApi:
         if errors:
             return 400, wire.encode("; ".join(errors[:20]) + (f"; and {len(errors) - 20} more" if len(errors) > 20 else ""))
         return 200, b""
+
+    def _absorb(self, opened: Opened, body: bytes, now: datetime) -> tuple[list[wire.Reported], list[str]]:
+        return opened.use.hot.absorb(_asked(wire.decode, body), now, self._config().resolve_timeout)
 
     def _status(self) -> dict[str, Any]:
         cluster: dict[str, Any] = {"peers": [], "status": "disabled"}

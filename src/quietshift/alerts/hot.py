@@ -22,6 +22,7 @@ from quietshift.alerts.wires.alertmanager import Item, Reported, parse
 
 MAX_SPELLINGS = 4  # of one label set: a key order for each kind of sender
 HELD = sys.maxsize
+SLICE = 256  # alerts of a long request that are looked at before others have their turn
 
 Listed = tuple[Alert, str]  # an alert and its fingerprint
 
@@ -72,26 +73,34 @@ class Hot:
         """Take the repeats that change nothing but the end. Returns what the writer has to see, and what is wrong, by place."""
         rest: list[Reported] = []
         errors: list[str] = []
+        for begin in range(0, len(items), SLICE):
+            with self._lock:
+                self._absorb(items[begin : begin + SLICE], begin, now, resolve_timeout, rest, errors)
+        return rest, errors
+
+    def _absorb(
+        self, items: Sequence[Item], first: int, now: datetime, resolve_timeout: timedelta,
+        rest: list[Reported], errors: list[str],
+    ) -> None:  # fmt: skip
         until = now + resolve_timeout
-        with self._lock:
-            for index, item in enumerate(items):
-                spelling = hash(bytes(item.labels))
-                entry = self._by_spelling.get(spelling)
-                if entry is not None and self._same_text(entry, item, now, until, resolve_timeout):
-                    continue
-                try:
-                    reported = parse(item, now, resolve_timeout)
-                except ValueError as error:
-                    errors.append(f"alerts[{index}]: {error}")
-                    continue
-                entry = self._by_digest.get(reported.digest)
-                if entry is not None and self._quiet(entry, reported.alert, now, resolve_timeout):
+        for index, item in enumerate(items, first):
+            written = bytes(item.labels)
+            spelling = hash(written)
+            entry = self._by_spelling.get(spelling)
+            if entry is not None and self._same_text(entry, item, now, until, resolve_timeout):
+                continue
+            try:
+                reported = parse(item, now, resolve_timeout, written)
+            except ValueError as error:
+                errors.append(f"alerts[{index}]: {error}")
+                continue
+            entry = self._by_digest.get(reported.digest)
+            if entry is not None:
+                if self._quiet(entry, reported.alert, now, resolve_timeout):
                     self._remember(entry, item, spelling)
                     continue
-                if entry is not None:
-                    entry.written = HELD
-                rest.append(reported)
-        return rest, errors
+                entry.written = HELD
+            rest.append(reported)
 
     def _same_text(self, entry: Entry, item: Item, now: datetime, until: datetime, resolve_timeout: timedelta) -> bool:
         if not (

@@ -1,6 +1,7 @@
 """The writer of intake: requests that arrive while a commit is under way are committed together in the next transaction.
 
-So a single request costs one commit, and many cost little more. Each is answered after its own commit.
+So a single request costs one commit, and many cost little more. Each is answered after its own commit. A commit of one request
+costs half as much as one of ten: where many senders wait, the next commit waits for as many as were in the last one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from quietshift.kernel.db import Database
 from quietshift.kernel.errors import QuietshiftError, Unavailable
 
 log = logging.getLogger("quietshift.alerts")
-MOST = 20_000  # alerts in one transaction
+MOST = 2_000  # alerts in one transaction: others wait for their turn to write meanwhile
+LINGER = 0.003  # seconds that a transaction waits for as many requests as the last one had
 WAITING = 200_000  # alerts that may wait for the writer
 
 Done = Callable[[QuietshiftError | None], None]
@@ -30,6 +32,7 @@ class Intake:
         self._condition = threading.Condition()
         self._queue: list[tuple[Sequence[Reported], Done]] = []
         self._waiting = 0
+        self._burst = 1  # requests in the last transaction: as many are to be expected, for senders wait for their answers
         self._stopping = False
         self._broken = False
         self._thread = threading.Thread(target=self._run, name="qs-intake", daemon=True)
@@ -47,12 +50,16 @@ class Intake:
 
     def submit(self, reports: Sequence[Reported], done: Done) -> None:
         """Hand over one request's alerts."""
+        parts = [reports[i : i + MOST] for i in range(0, len(reports), MOST)]
+        told = _when_all(len(parts), done) if len(parts) > 1 else done
         with self._condition:
             full, ended = self._waiting + len(reports) > WAITING, self._stopping
             if not (full or ended):
-                self._queue.append((reports, done))
+                before = len(self._queue)
+                self._queue += [(part, told) for part in parts]
                 self._waiting += len(reports)
-                self._condition.notify()
+                if not before or before < self._burst <= len(self._queue):
+                    self._condition.notify()
                 return
         done(Unavailable("shutting down" if ended else "more alerts are waiting to be stored than can be; send them again"))
 
@@ -60,6 +67,7 @@ class Intake:
         with self._condition:
             while not self._queue and not self._stopping:
                 self._condition.wait()
+            self._condition.wait_for(lambda: len(self._queue) >= self._burst or self._stopping, LINGER)
             count = taken = 0
             while taken < len(self._queue) and (not taken or count + len(self._queue[taken][0]) <= MOST):
                 count += len(self._queue[taken][0])
@@ -67,6 +75,7 @@ class Intake:
             batch = self._queue[:taken]
             del self._queue[:taken]
             self._waiting -= count
+            self._burst = len(batch)
             return batch
 
     def _run(self) -> None:
@@ -99,6 +108,18 @@ class Intake:
             self._broken = False
             return None
         return problem
+
+
+def _when_all(count: int, done: Done) -> Done:
+    """To be called for each part of a request: tells once all are done, the first problem if there was any."""
+    answers: list[QuietshiftError | None] = []
+
+    def part(problem: QuietshiftError | None) -> None:
+        answers.append(problem)
+        if len(answers) == count:
+            done(next((answer for answer in answers if answer is not None), None))
+
+    return part
 
 
 def _tell(done: Done, problem: QuietshiftError | None) -> None:

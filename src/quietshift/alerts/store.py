@@ -56,9 +56,12 @@ def take_ids(tx: Tx, name: str, count: int) -> range:
 _labels = msgspec.json.Decoder(Labels)
 
 
+_json = msgspec.json.Encoder().encode
+
+
 def encode(labels: Mapping[str, str]) -> str:
     """A label set as it is stored."""
-    return msgspec.json.encode(labels).decode()
+    return _json(labels).decode()
 
 
 def _alert(row: Row[Any]) -> Alert:
@@ -91,8 +94,8 @@ def insert_alerts(tx: Tx, new: Iterable[tuple[int, Alert]]) -> None:
         if annotations is None:
             annotations = texts[id(a.annotations)] = encode(a.annotations)
         rows.append((
-            a.id, of_labels, encode(a.labels), annotations, _micros(a.starts_at), _micros(a.ends_at), _micros(a.updated_at),
-            a.timeout, a.lease, a.grouped, a.generator_url,
+            a.id, of_labels, _json(a.labels).decode(), annotations, _micros(a.starts_at), _micros(a.ends_at),
+            _micros(a.updated_at), a.timeout, a.lease, a.grouped, a.generator_url,
         ))  # fmt: skip
     _insert_many(tx, alerts, rows)
 
@@ -188,19 +191,23 @@ def groups_of(tx: Tx, wanted: Collection[int]) -> dict[int, Group]:
     return found
 
 
-class Standing(msgspec.Struct, frozen=True):
-    """What alerts that join a group have to know of it."""
+class Standing(msgspec.Struct, frozen=True, gc=False):
+    """What alerts that join a group have to know of it. flush_due: in microseconds."""
 
     id: int
     flush_number: int
-    next_flush_at: datetime
+    flush_due: int
     idle: bool
+
+    @property
+    def next_flush_at(self) -> datetime:
+        return from_micros(self.flush_due)
 
 
 def standing(tx: Tx, wanted: Iterable[int]) -> dict[int, Standing]:
     """The existing ones of these groups, by digest."""
     rows = tx.run(_STANDING, [tx.these(list(wanted))])
-    return {r[0]: Standing(r[1], r[2], from_micros(r[3]), bool(r[4])) for r in rows}
+    return {r[0]: Standing(r[1], r[2], r[3], bool(r[4])) for r in rows}
 
 
 _STANDING = "SELECT digest, id, flush_number, next_flush_at, idle FROM alert_groups WHERE digest AMONG ?"
@@ -246,7 +253,7 @@ def _members() -> Select[Any]:
 def member_ids(tx: Tx) -> dict[int, list[int]]:
     """The ids of the alerts of every group, by its id."""
     found: dict[int, list[int]] = {}
-    for row in tx.execute(select(alert_group_members.c.group_id, alert_group_members.c.alert_id)):
+    for row in tx.execute(select(alert_group_members.c.group_id, alert_group_members.c.alert_id)).all():
         found.setdefault(row.group_id, []).append(row.alert_id)
     return found
 

@@ -125,9 +125,14 @@ class Alerting:
         """
         flushes: list[tuple[int, datetime]] = []
         waiting: dict[int, tuple[Place, list[tuple[Alert, datetime]]]] = {}
+        places = self.router.places
         for one in alerts:
-            for place in self.router.places(one[0].labels):
-                waiting.setdefault(place.digest, (place, []))[1].append(one)
+            for place in places(one[0].labels):
+                found = waiting.get(place.digest)
+                if found is None:
+                    waiting[place.digest] = (place, [one])
+                else:
+                    found[1].append(one)
         if not waiting:
             return flushes
         standing = store.standing(tx, waiting)

@@ -71,11 +71,11 @@ def decode(body: bytes) -> list[Item]:
         raise ValueError("alerts cannot be read: nested too deeply") from None
 
 
-def parse(item: Item, now: datetime, resolve_timeout: timedelta) -> Reported:
-    """The alert that an item reports. Raises ValueError that says what is wrong with it."""
+def parse(item: Item, now: datetime, resolve_timeout: timedelta, spelling: bytes = b"") -> Reported:
+    """The alert that an item reports. spelling: its labels, where they are at hand. Raises ValueError that says what is wrong."""
     what = "labels"
     try:
-        label_set = _label_set(bytes(item.labels))
+        label_set = _label_set(spelling or bytes(item.labels))
         what = "annotations"
         annotations = _annotations(bytes(item.annotations))
         what = "startsAt"
