@@ -54,8 +54,6 @@ def take_ids(tx: Tx, name: str, count: int) -> range:
 # -- alerts --------------------------------------------------------------------------------------------------------------
 
 _labels = msgspec.json.Decoder(Labels)
-
-
 _json = msgspec.json.Encoder().encode
 
 
