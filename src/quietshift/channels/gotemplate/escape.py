@@ -179,11 +179,15 @@ class HtmlWriter(TextWriter):
             return
         if self.state == "before":
             self.state, self.delimiter = "attribute", ""
-        if escaper == "html" and self.state == "attribute" and self.kind in ("url", "css", "js"):
-            plain = unescape(text)  # `html` comes after what the place asks for, in place of the place's own, which takes + too
-            self._put(self._escaped(plain, plain).replace("&#43;", "+"))
-            return
-        self._put(self._escaped(value, text))
+        self._put(self._by_html(text) if escaper == "html" else self._escaped(value, text))
+
+    def _by_html(self, text: str) -> str:
+        """What `html` has escaped: it comes after what the place asks for, instead of the place's own, which escapes + as well."""
+        if self.state == "attribute" and self.kind != "plain":
+            plain = unescape(text)
+            return self._escaped(plain, plain).replace("&#43;", "+")
+        quoted = self.state in ("text", "rcdata") or (self.state == "attribute" and self.delimiter)
+        return text if quoted else self._escaped(text, text)
 
     def _escaped(self, value: Value, text: str) -> str:
         match self.state:
