@@ -42,6 +42,26 @@ def test_due_timers_run_once_oldest_first_with_their_payload(db: Database, clock
         assert timers.next_due(tx) == now + 3 * SECOND
 
 
+def test_a_backlog_of_one_is_not_what_the_others_wait_for(db: Database, clock: ManualClock) -> None:
+    ran: list[str] = []
+    now = clock.now()
+    with db.write() as tx:
+        for number in range(2 * timers.BATCH):
+            timers.schedule(tx, "desk", f"storm:{number}", now, now)
+        timers.schedule(tx, "desk", "web:1", now + SECOND, now)
+        timers.schedule(tx, "desk", "web:2", now + SECOND, now)
+
+    def handler(tx: Tx, timer: Timer, now: datetime) -> None:
+        ran.append(timer.subject)
+
+    timers.run_due(db, {"desk": handler}, clock.advance(SECOND), kinds=["desk"])
+    assert ran[:2] == ["storm:0", "web:1"]
+    assert ran[2:] == [f"storm:{number}" for number in range(1, timers.BATCH - 1)]  # each once, oldest first
+    while timers.run_due(db, {"desk": handler}, clock.now(), kinds=["desk"]):
+        pass
+    assert len(ran) == len(set(ran)) == 2 * timers.BATCH + 2
+
+
 def test_setting_a_timer_again_replaces_it_and_a_handler_may_set_its_own(db: Database, clock: ManualClock) -> None:
     now = clock.now()
     ran: list[datetime] = []

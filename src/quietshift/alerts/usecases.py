@@ -242,8 +242,9 @@ class Alerting:
 
 
 def desk_subject(receiver: str, group_key: str) -> str:
-    """Which group of which receiver the incident desk is told of; short, however long the key is."""
-    return f"{digest(receiver, group_key) & 0xFFFF_FFFF_FFFF_FFFF:016x}"
+    """Which group of which receiver the incident desk is told of; short, however long the key is. The receiver stands first, so
+    that a storm of one is not what the others wait for."""
+    return f"{digest(receiver, '') & 0xFFFF_FFFF:08x}:{digest(receiver, group_key) & 0xFFFF_FFFF_FFFF_FFFF:016x}"
 
 
 # -- silences ------------------------------------------------------------------------------------------------------------
