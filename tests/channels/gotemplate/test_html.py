@@ -56,6 +56,7 @@ def test_what_is_declared_safe_is_left_and_what_is_encoded_is_not_encoded_twice(
     assert TEMPLATES.html('{{ safeHtml "<b>" }}{{ "<b>" | html }}', data()) == "<b>&lt;b&gt;"
     assert TEMPLATES.html('<a href="{{ safeUrl "tel:1" }}">', data()) == '<a href="tel:1">'
     assert TEMPLATES.html('<a href="{{ "/x?a=1&b=2" | html }}">', data()) == '<a href="/x?a=1&amp;b=2">'
+    assert TEMPLATES.html('<b title="{{ "a+<" | html }}">', data()) == '<b title="a+&lt;">'
     assert TEMPLATES.html('<a href="/?a={{ "b c" | urlquery }}">', data()) == '<a href="/?a=b&#43;c">'
 
 

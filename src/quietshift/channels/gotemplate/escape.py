@@ -182,7 +182,7 @@ class HtmlWriter(TextWriter):
         self._put(self._by_html(text) if escaper == "html" else self._escaped(value, text))
 
     def _by_html(self, text: str) -> str:
-        """What `html` has escaped: it comes after what the place asks for, instead of the place's own, which escapes + as well."""
+        """What `html` has escaped: it comes after what the place asks for, instead of the place's own, which takes + too."""
         if self.state == "attribute" and self.kind != "plain":
             plain = unescape(text)
             return self._escaped(plain, plain).replace("&#43;", "+")
