@@ -43,6 +43,7 @@ WORKS = (
     Work("pages-late", "a page due during repeats and new alerts, attempted late by: p99.9", "ms", limit=1000),
     Work("storm-late", "a page due during a storm, attempted late by: p99.9", "ms", limit=1000),
     Work("storm-answer", "another alert during a storm, answered: p99", "ms"),
+    Work("storm-elsewhere", "another alert during a storm, POST to its first page: p99", "ms"),
     Work("storm-incidents", "storm: until every group has its incident", "s"),
     Work("storm-messages", "storm: messages to the person on call", "messages"),
     Work("storm-lost", "storm: incidents that nobody was told of", "incidents", limit=0),

@@ -11,7 +11,7 @@ from typing import Any
 import wire
 from peers import Desk
 from report import OURS, Table, percentile
-from wire import Aside, Flood, Page
+from wire import Aside, Flood, Page, Probe
 from works import BATCH, CONNECTIONS, DISTINCT, Scale
 
 POLICIES = 120  # one for each probe: what two incidents of one policy have for a person is told in one message
@@ -114,18 +114,21 @@ def storm(desk: Desk, table: Table, scale: Scale, _number: int) -> None:
         asked["incidents"] = wire.clock() - began
         _wait(desk, UNTOLD, 0)
 
-    pages, answers, late = _probed(desk, load)
+    pages, probes, late = _probed(desk, load)
+    arrived = {page.policy: page.at for page in reversed(pages) if page.user == "probe0"}
+    elsewhere = [arrived[f"probe{n}"] - sent.at for n, sent in enumerate(probes) if f"probe{n}" in arrived]
     told = [page for page in pages if page.user == "ana"]
     size = f"{scale.storm * MEMBERS:,} alerts in {scale.storm:,} groups"
     table.add("storm-late", OURS, percentile(late, 0.999) * 1000, f"{len(late):,} pages in a round")
-    table.add("storm-answer", OURS, percentile(answers, 0.99) * 1000, size)
+    table.add("storm-answer", OURS, percentile([sent.took for sent in probes], 0.99) * 1000, size)
+    table.add("storm-elsewhere", OURS, percentile(elsewhere, 0.99) * 1000, size)
     table.add("storm-incidents", OURS, asked["incidents"], size)
     table.add("storm-messages", OURS, len(told), size)
     table.add("storm-lost", OURS, scale.storm - sum(page.incidents for page in told), size)
 
 
-def _probed(desk: Desk, load: Any) -> tuple[list[Page], list[float], list[float]]:
-    """What came to the phones while this load went on, how long probes waited for their answer, how late pages were attempted."""
+def _probed(desk: Desk, load: Any) -> tuple[list[Page], list[Probe], list[float]]:
+    """What came to the phones while this load went on, the probes, and how late pages were attempted."""
     server = wire.listener()
     ops_directory(desk.folder / "ops", server.getsockname()[1])
     with server:
@@ -133,13 +136,13 @@ def _probed(desk: Desk, load: Any) -> tuple[list[Page], list[float], list[float]
         with desk.running(""):
             probing = Aside(wire.probe, desk.port, _probes(), EVERY, told=True)
             load(desk.port)
-            answers = probing.stop()
+            probes = probing.stop()
             time.sleep(2 * desk.settle)  # for the pages of the last probes
             late = [row[0] for row in desk.query(LATE_PAGES)]
             pages = phones.stop()
-    if not late:
+    if not late or not pages:
         raise SystemExit("nobody was paged")
-    return pages, answers, late
+    return pages, probes, late
 
 
 def _wait(desk: Desk, sql: str, wanted: int) -> None:

@@ -339,10 +339,11 @@ def to_webhook(port: int, server: socket.socket, connections: int, count: int, p
 
 @dataclass
 class Page:
-    """A page that came to a phone. late: seconds after it was due; incidents: how many it tells of."""
+    """A page that came to a phone, at this instant of `clock`. policy: of its incident; incidents: how many it tells of."""
 
     user: str
-    late: float
+    at: float
+    policy: str
     incidents: int
 
 
@@ -357,16 +358,23 @@ def phones(server: socket.socket, pipe: Any) -> list[Page]:
             if fd == pipe.fileno():
                 return found
             for _, body in incoming.take(fd):
-                now = datetime.now(UTC)
-                page = json.loads(body)
-                late = (now - datetime.fromisoformat(page["due_at"])).total_seconds()
-                found.append(Page(page["user"], late, page["bundle"]["count"] if page["bundle"] else 1))
+                now, page = clock(), json.loads(body)
+                bundle, incident = page["bundle"], page["incident"]
+                policy = bundle["policy"] if bundle else incident["escalation_policy"]
+                found.append(Page(page["user"], now, policy, bundle["count"] if bundle else 1))
 
 
-def probe(port: int, requests: list[bytes], every: float, pipe: Any) -> list[float]:
-    """Send alerts that page somebody while something else goes on, one `every` so many seconds, until told to stop. Returns how
-    many seconds each waited for its answer."""
-    connection, took = Connection(port), []
+@dataclass
+class Probe:
+    """An alert that was sent at this instant of `clock`, and answered so many seconds later."""
+
+    at: float
+    took: float
+
+
+def probe(port: int, requests: list[bytes], every: float, pipe: Any) -> list[Probe]:
+    """Send alerts that page somebody while something else goes on, one `every` so many seconds, until told to stop."""
+    connection, sent = Connection(port), []
     following = clock()
     for request in requests:
         if pipe.poll(max(0.0, following - clock())):
@@ -376,8 +384,8 @@ def probe(port: int, requests: list[bytes], every: float, pipe: Any) -> list[flo
         connection.send(request)
         while not connection.answered():
             pass
-        took.append(clock() - at)
+        sent.append(Probe(at, clock() - at))
     else:
         pipe.recv()
-    return took
+    return sent
 
