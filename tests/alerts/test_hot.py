@@ -6,6 +6,8 @@ import threading
 from datetime import timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from msgspec import structs
 
 from quietshift.alerts import store
@@ -346,3 +348,43 @@ def test_a_long_request_of_which_a_part_cannot_be_stored_is_refused_once(world, 
     (problem,) = submit(intake, reports)
     assert problem is not None
     assert len(on_disk(world)) == MOST
+
+
+_hosts = st.sampled_from("abc")
+_reports = st.fixed_dictionaries(
+    {"host": _hosts, "start": st.integers(-50, 50), "end": st.integers(51, 400)},
+    optional={"annotations": st.sampled_from([{}, {"summary": "worse"}])},
+)
+_acts = st.one_of(
+    st.tuples(st.just("post"), st.lists(_reports, min_size=1, max_size=3)),
+    st.tuples(st.just("undo"), st.lists(_reports, min_size=1, max_size=3)),
+    st.tuples(st.just("over"), _hosts),
+    st.tuples(st.just("run"), st.integers(1, 200)),
+    st.tuples(st.just("restart"), st.none()),
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(_acts, max_size=12))
+def test_memory_knows_what_the_rows_know_and_later_ends_alone(world, acts):
+    """In whatever order alerts are reported, end, are undone by a failed commit, are told and forgotten."""
+    for act, what in acts:
+        if act == "post":
+            world.post(*what)
+        elif act == "over":
+            world.post({"host": what, "start": 0, "end": world.seconds})
+        elif act == "run":
+            world.run(world.seconds + what)
+        elif act == "restart":
+            world.restart()
+        else:
+            reports, _ = absorb(world, *what)
+            with contextlib.suppress(RuntimeError), world.db.write() as tx:
+                world.room.use.receive(tx, reports, world.clock.now())
+                raise RuntimeError("no commit")
+        with world.db.read() as tx:
+            rows = {alert.id: alert for alert in store.all_alerts(tx)}
+            known = {alert.id: alert for alert, _ in world.room.use.all_alerts(tx)}
+        same = {i: structs.replace(a, ends_at=rows[i].ends_at, updated_at=rows[i].updated_at) for i, a in known.items()}
+        assert same == rows
+        assert all(known[i].ends_at >= rows[i].ends_at for i in rows)
