@@ -174,7 +174,7 @@ def _due(
     if of is not None:
         rows = tx.run(_DUE_AND_FREE, [to_micros(now), tx.these([timer.id for timer in of]), limit])
     elif kinds is not None:
-        rows = tx.run(_DUE_OF_KINDS, [to_micros(now), tx.these(kinds), limit])
+        rows = tx.run(_DUE_OF_KINDS, [to_micros(now), to_micros(now), tx.these(kinds), limit])
         if len(rows) >= limit:
             rows = _oldest_of_each(tx, now, kinds) + rows
             rows = list({row[0]: row for row in rows}.values())[:limit]
@@ -186,7 +186,9 @@ def _due(
 _SELECT = "SELECT id, kind, subject, due_at, payload, attempts FROM timers WHERE due_at <= ? AND parked_at IS NULL"
 _OLDEST = " ORDER BY due_at, id LIMIT ?"
 _DUE = _SELECT + _OLDEST
-_DUE_OF_KINDS = _SELECT + " AND kind AMONG ?" + _OLDEST
+# the oldest are found without their payloads, which a backlog of thousands would otherwise carry through the sorter
+_IDS_OF_KINDS = "SELECT id FROM timers WHERE due_at <= ? AND parked_at IS NULL AND kind AMONG ?"
+_DUE_OF_KINDS = _SELECT + " AND id IN (" + _IDS_OF_KINDS + _OLDEST + ") ORDER BY due_at, id"
 _DUE_AND_FREE = _SELECT + " AND id AMONG ?" + _OLDEST + " FOR UPDATE SKIP LOCKED"
 
 

@@ -157,7 +157,8 @@ def html(message: Message, now: datetime) -> str:
         parts += _bundle_html(message, message.bundle)
     parts.append(f"<p>Why you: {escape(message.why)}.<br>Due {_utc(message.due_at)}, page {message.page_id}.</p>")
     head = "<meta name='viewport' content='width=device-width'><meta name='color-scheme' content='light dark'>"
-    return f"<!doctype html><html><head>{head}</head><body>" + "".join(parts) + "</body></html>\n"
+    body = f"<body style='font-family:system-ui,sans-serif'>{''.join(parts)}</body>"
+    return f"<!doctype html><html><head>{head}</head>{body}</html>\n"
 
 
 def _bundle_html(message: Message, bundle: BundleOf) -> list[str]:
