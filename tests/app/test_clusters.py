@@ -6,8 +6,14 @@ import socket
 import psycopg
 import pytest
 
+from quietshift.alerts import store
 from quietshift.app.clusters import own_addresses, url_of
-from quietshift.kernel.errors import Invalid
+from quietshift.app.wire import load_tables
+from quietshift.kernel import journal
+from quietshift.kernel.clock import SystemClock
+from quietshift.kernel.db import Database
+from quietshift.kernel.errors import Invalid, Unavailable
+from quietshift.kernel.migrate import upgrade
 
 A, B, C, D = "10.0.0.1:9094", "10.0.0.2:9094", "10.0.0.3:9094", "10.0.0.4:9094"
 POD = "am-{}.am:9094"
@@ -49,6 +55,46 @@ def test_clusters_of_one_database_do_not_meet_and_keep_their_schema(postgres_url
     assert schema(postgres_url, A, [A, B, "10.0.0.7:9094"]) == one  # one more member
     assert schema(postgres_url, "10.0.0.7:9094", ["10.0.0.7:9094"]) == one
     assert schema(postgres_url, B, [B, A]) == one
+
+
+def hurry(db):
+    with db.write() as tx:
+        tx.run("SET LOCAL lock_timeout = '300ms'")
+        store.take_turn(tx)
+
+
+@pytest.mark.needs("postgresql")
+def test_clusters_of_one_database_do_not_wait_for_each_other(postgres_url):
+    one, same, other = (Database.open(url_of(postgres_url, *member)) for member in [
+        (A, "", [A, B], ""), (B, "", [A, B], ""), (C, "", [C, D], ""),
+    ])  # fmt: skip
+    try:
+        with one.write() as held:
+            store.take_turn(held)
+            hurry(other)
+            with pytest.raises(Unavailable, match="lock timeout"):
+                hurry(same)
+    finally:
+        for db in (one, same, other):
+            db.close()
+
+
+@pytest.mark.needs("postgresql")
+def test_each_cluster_of_a_database_seals_its_own_journal(postgres_url):
+    one, other = (Database.open(url_of(postgres_url, *member)) for member in [(A, "", [A, B], ""), (C, "", [C, D], "")])
+    now = SystemClock().now()
+    try:
+        for db in (one, other):
+            upgrade(db, load_tables)
+            with db.write() as tx:
+                journal.append(tx, now, "system", "test.done", "test:1")
+        with one.write() as held:
+            assert held.run("SELECT pg_try_advisory_xact_lock(?, hashtext(current_schema()))", [journal.SEALING]) == [(True,)]
+            assert journal.seal(other, b"k" * 32) is not None
+            assert journal.seal(one, b"k" * 32) is None, "another process of this cluster is at it"
+    finally:
+        one.close()
+        other.close()
 
 
 @pytest.mark.needs("postgresql")

@@ -29,13 +29,15 @@ from quietshift.kernel.schema import counters, outbox
 
 TURN = 0x7173616C  # "qsal": the advisory lock that orders intake and flushes of many processes
 NOTIFY_KINDS = tuple(f"notify.{name}" for name in NOTIFIED_KINDS)
+_TAKE_TURN = text("SELECT pg_advisory_xact_lock(:k, hashtext(current_schema()))")  # clusters of one database do not meet
 IN_LIST = 500  # values in one IN (...)
 
 
 def take_turn(tx: Tx) -> None:
-    """Wait until no other process takes in or flushes alerts; held until the transaction ends. On SQLite it always holds."""
+    """Wait until no other process of this schema takes in or flushes alerts; held until the transaction ends. On SQLite it
+    always holds."""
     if tx.dialect == "postgresql":
-        tx.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": TURN})
+        tx.execute(_TAKE_TURN, {"k": TURN})
 
 
 def take_ids(tx: Tx, name: str, count: int) -> range:

@@ -29,8 +29,8 @@ from quietshift.kernel.schema import journal, journal_payloads, journal_seals
 
 log = logging.getLogger("quietshift.journal")
 _GENESIS = "0" * 64
-_ADVISORY_LOCK = 0x71_73_6A_6F  # "qsjo"
-_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:k)")
+SEALING = 0x71_73_6A_6F  # "qsjo": the advisory lock of the one that seals
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:k, hashtext(current_schema()))")
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def seal(db: Database, key: bytes, limit: int = 1000, since: datetime | None = N
     """
     recent = (journal.c.id >= first_id(since),) if since is not None else ()
     with db.write() as tx:
-        if tx.dialect == "postgresql" and not tx.execute(_TRY_LOCK, {"k": _ADVISORY_LOCK}).scalar_one():
+        if tx.dialect == "postgresql" and not tx.execute(_TRY_LOCK, {"k": SEALING}).scalar_one():
             return None
         rows = tx.execute(
             select(journal)
