@@ -193,10 +193,21 @@ def test_what_belongs_to_nothing_is_taken_and_dropped(world: World, tool: Tool) 
     assert (listed(world), world.incidents) == ([], [])
 
 
-def test_resolved_in_the_very_instant_of_its_trigger(world: World, tool: Tool) -> None:
+def test_what_is_over_before_the_desk_hears_of_it_wakes_nobody(world: World, tool: Tool) -> None:
+    """A server that comes up, or is busy: the trigger and its resolve are there before the desk is."""
     world.at("02:00")
     tool.post("trigger", "push")
     tool.resolve()
-    world.expect_page("ana").at("02:30").expect_no_more_pages()  # group_wait is 0s: it was told with its trigger
+    world.at("02:30").expect_no_more_pages()
+    assert (world.incidents, listed(world)) == ([], [])
+
+
+def test_of_two_problems_one_is_over_before_the_desk_hears_of_them(world: World, tool: Tool) -> None:
+    world.at("02:00")
+    tool.post("trigger", "a")
+    tool.post("trigger", "b", summary="Pulls fail")
+    tool.resolve("a")
+    world.expect_page("ana")
+    assert [one["annotations"]["summary"] for one in listed(world)] == ["Pulls fail"]
+    tool.resolve("b")
     assert world.state is State.RESOLVED
-    assert listed(world) == []

@@ -14,7 +14,7 @@ from quietshift.alerts.event_store import OpenEvent
 from quietshift.alerts.labels import Labels, digest, fingerprint, identity, label_set
 from quietshift.alerts.model import Alert
 from quietshift.alerts.sources import Act, Event, complete
-from quietshift.alerts.usecases import GROUP_TIMER, Alerting
+from quietshift.alerts.usecases import Alerting
 from quietshift.alerts.wires.alertmanager import Reported
 from quietshift.kernel import timers
 from quietshift.kernel.clock import rfc3339
@@ -144,6 +144,6 @@ class Batch:
             for problem in over
             for route in decide.match(self._use.config().route, problem.labels)
         }
-        for group in store.groups_of(self._tx, keys).values():
-            if group.flush_number:
-                timers.schedule(self._tx, GROUP_TIMER, str(group.id), self._now, self._now)
+        groups = [group for group in store.groups_of(self._tx, keys).values() if group.flush_number]
+        # in this commit: what is over before anybody above was told that it began is not told as begun any more
+        self._use.wake(self._tx, [(group.id, self._now) for group in groups], self._now)

@@ -100,7 +100,7 @@ class Alerting:
             tx.after_undo(self.hot.invalidate)
             written = self.hot.apply(after)
             tx.after_commit(lambda: self.hot.confirm(written))
-        self._begin(tx, flushes, now)
+        self.wake(tx, flushes, now)
         tx.publish("alerts")
         if self.on_received is not None:
             self.on_received(tx, list(after.values()), now)
@@ -166,9 +166,10 @@ class Alerting:
     def _set(self, tx: Tx, flushes: Iterable[tuple[int, datetime]], now: datetime) -> None:
         timers.schedule_many(tx, GROUP_TIMER, [(str(group_id), due) for group_id, due in flushes], now)
 
-    def _begin(self, tx: Tx, flushes: Sequence[tuple[int, datetime]], now: datetime) -> None:
-        """Set the timers of groups. Some that are due already (`group_wait: 0s`) are flushed at once, in the commit that answers
-        their alerts: a commit and two changes of threads less. How many is bounded, for others wait to write."""
+    def wake(self, tx: Tx, flushes: Sequence[tuple[int, datetime]], now: datetime) -> None:
+        """Set the timers of groups, each with the instant at which it is due. Some that are due already (`group_wait: 0s`) are
+        flushed at once, in the commit that answers their alerts: a commit and two changes of threads less. How many is
+        bounded, for others wait to write."""
         at_once = [(group_id, due) for group_id, due in flushes if due <= now][:AT_ONCE]
         rest = set(flushes) - set(at_once)
         if at_once:
