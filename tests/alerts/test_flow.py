@@ -409,3 +409,44 @@ def test_labels_of_any_name_are_kept_grouped_told_and_silenced(make_world):
     assert world.sent[0][1]["groupLabels"] == {"host name": "1", "ünï": "x"}
     world.restart()
     assert [alert["labels"].get("🚨") for alert in world.listed(filter=parse_matchers('"nul\\x00"="z"'))] == ["!"]
+
+
+def test_an_alert_that_left_one_of_its_groups_joins_it_again(make_world):
+    """It goes two ways; one group has told its end and let it go, the other flushes later."""
+    world = make_world("""
+route:
+  receiver: hook
+  group_by: [alertname]
+  group_wait: 10s
+  routes:
+    - {receiver: hook, matchers: ['alertname="X"'], continue: true, group_interval: 1m, repeat_interval: 10h}
+    - {receiver: slow, matchers: ['alertname="X"'], group_interval: 1h, repeat_interval: 10h}
+receivers:
+  - {name: hook, webhook_configs: [{url: 'http://receiver.invalid/'}]}
+  - {name: slow, webhook_configs: [{url: 'http://receiver.invalid/'}]}
+""")
+    world.post({"host": "a", "start": 0, "end": 30})
+    world.run(100)
+    world.post({"host": "a", "start": 100, "end": 100000})
+    world.run(1000)
+    told = [(body["receiver"], body["status"]) for _, body in world.sent]
+    assert sorted(told[:2]) == [("hook", "firing"), ("slow", "firing")]
+    assert told[2:] == [("hook", "resolved"), ("hook", "firing")]
+
+
+def test_an_alert_that_is_over_is_kept_until_its_last_group_has_told_so(make_world):
+    world = make_world("""
+route:
+  receiver: hook
+  group_by: [alertname]
+  group_wait: 10s
+  routes:
+    - {receiver: hook, matchers: ['alertname="X"'], continue: true, group_interval: 1m, repeat_interval: 10h}
+    - {receiver: slow, matchers: ['alertname="X"'], group_interval: 2h, repeat_interval: 10h}
+receivers:
+  - {name: hook, webhook_configs: [{url: 'http://receiver.invalid/'}]}
+  - {name: slow, webhook_configs: [{url: 'http://receiver.invalid/'}]}
+""")
+    world.post({"host": "a", "start": 0, "end": 30})
+    world.run(8000)
+    assert [(b["receiver"], b["status"]) for _, b in world.sent][2:] == [("hook", "resolved"), ("slow", "resolved")]

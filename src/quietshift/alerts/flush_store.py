@@ -147,18 +147,16 @@ def mark_over(tx: Tx, over: Iterable[tuple[int, Alert]]) -> None:
 
 
 def leave(tx: Tx, ids: Collection[int]) -> tuple[list[int], set[int]]:
-    """Remove the members of these groups that were told as resolved and not heard of since. Returns the alerts that are in no
-    group any more, and the groups that became empty by it; those are idle from now on."""
+    """Remove the members of these groups that were told as resolved and not heard of since. Returns the alerts, which have to
+    join their groups again when they are heard of, and the groups that became empty by it; those are idle from now on."""
     gone = tx.run(_LEAVE, [tx.these(ids)]) if ids else []
     if not gone:
         return [], set()
-    left, of = {r[1] for r in gone}, {r[0] for r in gone}
-    still = {r[0] for r in tx.run("SELECT alert_id FROM alert_group_members WHERE alert_id AMONG ?", [tx.these(left)])}
-    free = sorted(left - still)
-    tx.run("UPDATE alerts SET grouped = FALSE WHERE id AMONG ?", [tx.these(free)])
+    left, of = sorted({r[1] for r in gone}), {r[0] for r in gone}
+    tx.run("UPDATE alerts SET grouped = FALSE WHERE id AMONG ?", [tx.these(left)])
     peopled = {r[0] for r in tx.run("SELECT DISTINCT group_id FROM alert_group_members WHERE group_id AMONG ?", [tx.these(of)])}
     tx.run("UPDATE alert_groups SET idle = TRUE WHERE id AMONG ?", [tx.these(of - peopled)])
-    return free, of - peopled
+    return left, of - peopled
 
 
 _LEAVE = """

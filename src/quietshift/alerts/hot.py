@@ -189,7 +189,7 @@ class Hot:
             known.clear()
 
     def ungroup(self, ids: Iterable[int]) -> None:
-        """These alerts are leaving their last group."""
+        """These alerts are leaving a group: they join it again when they are heard of."""
         with self._lock:
             for alert_id in ids:
                 entry = self._by_id.get(alert_id)

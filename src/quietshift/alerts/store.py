@@ -141,7 +141,8 @@ def count_by_state(tx: Tx, now: datetime) -> dict[str, int]:
 
 def delete_alerts(tx: Tx, before: datetime) -> list[int]:
     """Forget alerts that ended, and were heard of, before this instant and are in no group; returns their ids."""
-    old = and_(alerts.c.ends_at < before, alerts.c.updated_at < before, alerts.c.grouped.is_(False))
+    free = alerts.c.id.not_in(select(alert_group_members.c.alert_id))  # it may have left one of its groups alone
+    old = and_(alerts.c.ends_at < before, alerts.c.updated_at < before, alerts.c.grouped.is_(False), free)
     return list(tx.execute(delete(alerts).where(old).returning(alerts.c.id)).scalars())
 
 

@@ -22,7 +22,7 @@ alerts = Table(
     Column("updated_at", Instant, nullable=False),
     Column("timeout", Boolean, nullable=False),
     Column("lease", Boolean, nullable=False),
-    Column("grouped", Boolean, nullable=False),  # it is a member of its groups
+    Column("grouped", Boolean, nullable=False),  # it is a member of all of its groups
     Column("generator_url", Text, nullable=False),
 )
 Index("uq_alerts_digest", alerts.c.digest, unique=True).ddl_if(dialect="postgresql")
