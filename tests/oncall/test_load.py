@@ -166,3 +166,45 @@ def test_two_layers_of_a_name_are_an_error():
 def test_hostile_documents_are_problems_not_crashes(spec):
     _, problems = read(f"apiVersion: quietshift.dev/v1\nkind: Schedule\nmetadata: {{name: a}}\nspec: {spec}\n")
     assert problems.errors
+
+
+def test_pairs_given_days_fairness_and_one_persons_place_are_read():
+    oncall, problems = read(
+        SCHEDULE.replace('"Mon 09:00"', '["Mon 09:00", "Fri 17:00"]')
+        .replace("[ana, bo, chen]", "[[ana, bo], chen]\n      fairness: covered")
+        .replace("{user: bo,", "{user: bo, insteadOf: chen,")
+    )
+    assert problems.found == []
+    (layer,), (override,) = oncall.get("storage").layers, oncall.get("storage").overrides
+    assert (layer.takers, layer.users) == ((("ana", "Bo"), ("chen",)), ("ana", "Bo", "chen"))
+    assert layer.rotation.handoffs == ((0, 540), (4, 1020))
+    assert (str(layer.fairness), override.instead) == ("covered", "chen")
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "words"),
+    [
+        ('"Mon 09:00"', '["Mon 09:00", "Mon 09:00"]', "oncall.yaml:9: spec.layers[0].rotation.handoff: names a hand-off twice"),
+        ('"Mon 09:00"', "[]", "oncall.yaml:9: spec.layers[0].rotation.handoff: holds no hand-off"),
+        ("[ana, bo, chen]", "[[ana, ana], chen]", "oncall.yaml:10: spec.layers[0].users[0]: names somebody twice"),
+        ("[ana, bo, chen]", "[[], chen]", "oncall.yaml:10: spec.layers[0].users[0]: holds nobody"),
+        ("[ana, bo, chen]", "[[ana, zoe], chen]", "the catalog has no User 'zoe'"),
+        ("{user: bo,", "{user: bo, insteadOf: bo,", "Bo cannot stand in for themselves"),
+        ("{user: bo,", "{user: bo, insteadOf: zoe,", "the catalog has no User 'zoe'"),
+        ('unit: week, every: 1, handoff: "Mon 09:00"', 'unit: month, handoff: ["28 09:00", "31 09:00"]', "28 to 31 only one"),
+        ('unit: week, every: 1, handoff: "Mon 09:00"', 'unit: hour, handoff: ["09:00", "10:00"]', "unit hour begins at one time"),
+        ('unit: week, every: 1, handoff: "Mon 09:00"', 'unit: week, handoff: ["09:00", "10:00"]', "unit week takes a day"),
+        ("only: ", "fairness: often\n      only: ", "has to be one of calendar, covered"),
+    ],
+)
+def test_what_is_wrong_with_them_is_said(written, instead, words):
+    assert written in SCHEDULE
+    _, problems = read(SCHEDULE.replace(written, instead))
+    assert any(words in str(found) for found in problems.errors), problems.errors
+
+
+def test_covered_hours_are_refused_with_what_to_write():
+    text = SCHEDULE.replace('unit: week, every: 1, handoff: "Mon 09:00"', 'unit: hour, every: 12, handoff: "09:00"')
+    _, problems = read(text.replace("only: ", "fairness: covered\n      only: "))
+    (found,) = [problem for problem in problems.errors if "fairness" in str(problem)]
+    assert "oncall.yaml:11: spec.layers[0].fairness: hours are counted as they elapse: take unit day" in str(found)

@@ -1,6 +1,9 @@
 """Shifts across hand-offs, clock changes, restrictions, layers and overrides, in named places."""
 
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 
 import pytest
 
@@ -8,7 +11,7 @@ from quietshift.catalog.model import Ref
 from quietshift.kernel.errors import Invalid
 from quietshift.oncall.decide import gaps, shifts, who
 from quietshift.oncall.localtime import zone_of
-from quietshift.oncall.model import DAYS, Gap, Layer, Override, Rotation, Schedule, Unit, Window
+from quietshift.oncall.model import DAYS, Fairness, Gap, Layer, Override, Rotation, Schedule, Unit, Window
 
 HOUR = timedelta(hours=1)
 WEEKDAYS = frozenset(range(5))
@@ -274,3 +277,85 @@ def test_what_lies_outside_is_a_clear_error():
     with pytest.raises(Invalid, match="is before the start"):
         shifts(BERLIN, utc("2026-01-02"), utc("2026-01-01"))
     assert shifts(BERLIN, utc("2026-02-01"), utc("2026-02-01")) == []
+
+
+# -- several at once, given days, fairness, one person's place -----------------------------------------------------------
+
+
+def turns_of(unit, *handoffs, start="2026-01-05", users="ana bo chen", **options):
+    first = rotation(unit, handoffs[0], start)
+    more = tuple((other.day, other.minute) for other in (rotation(unit, text, start) for text in handoffs[1:]))
+    return Layer("given", replace(first, more=more), tuple(users.split()), **options)
+
+
+def test_turns_pass_on_at_each_of_the_given_days_in_the_order_of_the_calendar():
+    days = schedule("Europe/Berlin", turns_of("week", "Fri 17:00", "Mon 09:00", start="2026-03-24"))
+    assert told(shifts(days, utc("2026-03-24T00:00"), utc("2026-04-04T00:00"))) == [
+        ("ana", "03-27T16:00", "03-30T07:00"),
+        ("bo", "03-30T07:00", "04-03T15:00"),
+        ("chen", "04-03T15:00", "04-04T00:00"),
+    ]
+    months = schedule("UTC", turns_of("month", "31 09:00", "15 09:00", start="2026-01-20"))
+    begins = [f"{s.user} {s.start:%m-%d}" for s in shifts(months, utc("2026-01-20T00:00"), utc("2026-04-20T00:00"))]
+    assert begins == ["ana 01-31", "bo 02-15", "chen 02-28", "ana 03-15", "bo 03-31", "chen 04-15"]
+    assert str(months.layers[0].rotation) == "hand-off 31 09:00 and 15 09:00"
+
+
+def test_halves_of_a_day_keep_their_local_time_where_hours_elapse():
+    halves = schedule("America/Chicago", turns_of("day", "09:00", "21:00", start="2026-03-07", users="ana bo"))
+    lengths = [(s.end - s.start) / HOUR for s in shifts(halves, utc("2026-03-07T15:00"), utc("2026-03-09T14:00"))]
+    assert lengths == [12, 11, 12, 12]
+
+
+def test_several_are_on_at_once_with_the_same_bounds():
+    pairs = schedule("UTC", layer("week", "Mon 09:00", "2026-01-05"))
+    pairs = replace(pairs, layers=(replace(pairs.layers[0], together=(("ana", "bo"), ("chen",))),))
+    on = who(pairs, utc("2026-01-06T00:00"))
+    assert (on.users, on.reason) == (("ana", "bo"), "layer weekly, hand-off Mon 09:00 UTC, turn 1 of [ana+bo, chen]")
+    assert told(shifts(pairs, utc("2026-01-05T09:00"), utc("2026-01-19T09:00"))) == [
+        ("ana", "01-05T09:00", "01-12T09:00"),
+        ("bo", "01-05T09:00", "01-12T09:00"),
+        ("chen", "01-12T09:00", "01-19T09:00"),
+    ]
+    assert gaps(pairs, utc("2026-01-05T09:00"), utc("2026-01-19T09:00")) == []
+
+
+def test_an_override_of_one_person_leaves_the_others_and_the_place_is_kept_through_further_ones():
+    pair = schedule("UTC", layer("week", "Mon 09:00", "2026-01-05", "ana bo"))
+    pair = replace(pair, layers=(replace(pair.layers[0], together=(("ana", "bo"),)),))
+    over = replace(
+        pair,
+        overrides=(
+            Override("dee", utc("2026-01-06T00:00"), utc("2026-01-08T00:00"), "bo"),
+            Override("eli", utc("2026-01-07T00:00"), utc("2026-01-09T00:00"), "bo"),
+            Override("fay", utc("2026-01-06T00:00"), utc("2026-01-09T00:00"), "chen"),
+        ),
+    )
+    days = [who(over, utc(f"2026-01-{day:02}T12:00")).users for day in range(5, 10)]
+    assert days == [("ana", "bo"), ("ana", "dee"), ("ana", "eli"), ("ana", "eli"), ("ana", "bo")]
+    on = who(over, utc("2026-01-06T12:00"))
+    assert (on.start, on.end, on.layer) == (utc("2026-01-06T00:00"), utc("2026-01-07T00:00"), "override")
+    assert on.reason.startswith("override: dee instead of bo until Thu 2026-01-08 00:00 UTC; layer weekly")
+
+
+def test_fairness_counts_the_turns_in_which_somebody_is_on():
+    office = [window("09:00", "17:00", range(5))]
+    calendar = schedule("UTC", layer("day", "00:00", "2026-01-05", "ana bo chen dee eli fay gil", only=office))
+    covered = replace(calendar, layers=(replace(calendar.layers[0], fairness=Fairness.COVERED),))
+    four_weeks = utc("2026-01-05T00:00"), utc("2026-02-23T00:00")
+    worked = Counter(s.user for s in shifts(calendar, *four_weeks))
+    assert worked == dict.fromkeys(("ana", "bo", "chen", "dee", "eli"), 7), "the same five, every week"
+    fair = shifts(covered, *four_weeks)
+    assert Counter(s.user for s in fair) == dict.fromkeys(("ana", "bo", "chen", "dee", "eli", "fay", "gil"), 5)
+    assert [s.user for s in fair[:8]] == ["ana", "bo", "chen", "dee", "eli", "fay", "gil", "ana"]
+    assert "turn 6 of those covered, [ana, bo" in who(covered, utc("2026-01-12T10:00")).reason
+
+
+@pytest.mark.parametrize("zone", sorted({"Europe/Berlin", "America/Chicago", "Australia/Lord_Howe"}))
+def test_fairness_of_months_and_of_weeks_is_counted_far_from_the_start_as_it_is_near(zone):
+    sundays = (window("10:00", "12:00", [6]),)
+    for one in (turns_of("month", "1 00:00", "3 00:00"), turns_of("week", "Mon 00:00", "Sun 00:00"), turns_of("day", "00:00")):
+        far = schedule(zone, replace(one, only=sundays, fairness=Fairness.COVERED))
+        found = [user for user, _ in groupby(s.user for s in shifts(far, utc("2026-01-01T00:00"), utc("2031-01-01T00:00")))]
+        assert found == [("ana", "bo", "chen")[n % 3] for n in range(len(found))]
+        assert len(found) > 60

@@ -12,7 +12,7 @@ from quietshift.kernel.config import Node
 from quietshift.kernel.errors import Problems
 from quietshift.kernel.ops import Loaded, OpsFiles
 from quietshift.oncall.localtime import FIRST, LAST, instant, zone_of
-from quietshift.oncall.model import DAY, DAYS, OVERRIDE, Layer, Oncall, Override, Rotation, Schedule, Unit, Window
+from quietshift.oncall.model import DAY, DAYS, OVERRIDE, Fairness, Layer, Oncall, Override, Rotation, Schedule, Unit, Window
 
 API_VERSION = "quietshift.dev/v1"
 KIND = "Schedule"
@@ -113,7 +113,7 @@ def _layers(node: Node, catalog: Catalog | None) -> tuple[Layer, ...]:
     found: list[Layer] = []
     names: set[str] = set()
     for item in node.items():
-        fields = item.fields("name", "rotation", "users", "only")
+        fields = item.fields("name", "rotation", "users", "only", "fairness")
         name = fields["name"].required()
         if name == OVERRIDE:
             fields["name"].error(f"{OVERRIDE!r} is how overrides are shown: choose another name")
@@ -123,14 +123,36 @@ def _layers(node: Node, catalog: Catalog | None) -> tuple[Layer, ...]:
         people = fields["users"].items()
         if not people:
             fields["users"].error("needs at least one user")
-        users = [_user(person, catalog) for person in people]
+        takers = [_taker(person, catalog) for person in people]
         rotation = _rotation(fields["rotation"])
+        fairness = Fairness(fields["fairness"].choice(*Fairness, default=Fairness.CALENDAR))
+        if fairness is Fairness.COVERED and rotation and rotation.unit is Unit.HOUR:
+            fields["fairness"].error("hours are counted as they elapse: take unit day with a hand-off for each time of day")
+            rotation = None
         windows = tuple(filter(None, (_window(window) for window in fields["only"].items())))
         if not fields["only"].missing and not fields["only"].items():
             fields["only"].error("holds no window: leave it out where the layer is on all the time")
-        if name and rotation and users and all(users):
-            found.append(Layer(name, rotation, tuple(users), windows))
+        if name and rotation and takers and all(takers):
+            users = tuple(dict.fromkeys(user for taker in takers for user in taker))
+            if all(len(taker) == 1 for taker in takers):
+                found.append(Layer(name, rotation, tuple(taker[0] for taker in takers), windows, fairness=fairness))
+            else:
+                found.append(Layer(name, rotation, users, windows, tuple(takers), fairness))
     return tuple(found)
+
+
+def _taker(node: Node, catalog: Catalog | None) -> tuple[str, ...]:
+    """Who takes a turn: one person, or a list of those who are on together; nobody where one is not known."""
+    if not node.is_list:
+        user = _user(node, catalog)
+        return (user,) if user else ()
+    users = [_user(person, catalog) for person in node.items()]
+    if not users:
+        node.error("holds nobody: name those who are on together")
+    elif all(users) and len(set(users)) < len(users):
+        node.error("names somebody twice")
+        return ()
+    return tuple(users) if all(users) else ()
 
 
 def _rotation(node: Node) -> Rotation | None:
@@ -143,11 +165,33 @@ def _rotation(node: Node) -> Rotation | None:
         return None
     unit = Unit(fields["unit"].choice(*Unit, default=Unit.WEEK))
     every = fields["every"].integer(1, minimum=1)
-    handoff = fields["handoff"].parsed(lambda text: _handoff(unit, text), None) if fields["handoff"].required() else None
+    handoffs = _handoffs(fields["handoff"], unit)
     start = fields["start"].parsed(_start, None) if fields["start"].required() else None
-    if written not in tuple(Unit) or handoff is None or start is None:
+    if written not in tuple(Unit) or not handoffs or start is None:
         return None
-    return Rotation(unit, every, handoff[1], handoff[0], start)
+    (day, minute), *more = handoffs
+    return Rotation(unit, every, minute, day, start, tuple(more))
+
+
+def _handoffs(node: Node, unit: Unit) -> list[tuple[int | None, int]]:
+    """Day (see Rotation) and minute of each hand-off; none where one is wrong."""
+    if not node.is_list:
+        one = node.parsed(lambda text: _handoff(unit, text), None) if node.required() else None
+        return [one] if one else []
+    items = node.items()
+    found = [one for item in items if (one := item.parsed(lambda text: _handoff(unit, text), None))]
+    if not items:
+        node.error("holds no hand-off")
+    elif len(found) > 1 and unit is Unit.HOUR:
+        node.error("unit hour begins at one time and counts elapsed hours from there")
+        return []
+    elif len(set(found)) < len(found):
+        node.error("names a hand-off twice")
+        return []
+    elif sum(day is not None and day >= 28 for day, _ in found) > 1 and unit is Unit.MONTH:
+        node.error("of the days 28 to 31 only one can be named: in February they are the same")
+        return []
+    return found if len(found) == len(items) else []
 
 
 def _start(text: str) -> date:
@@ -209,8 +253,9 @@ def _until(text: str) -> int:
 
 
 def _override(node: Node, zone: ZoneInfo, catalog: Catalog | None) -> Override | None:
-    fields = node.fields("user", "start", "end")
+    fields = node.fields("user", "start", "end", "insteadOf")
     user = _user(fields["user"], catalog)
+    instead = "" if fields["insteadOf"].missing else _user(fields["insteadOf"], catalog)
     start, end = (
         fields[key].parsed(lambda text: moment(text, zone), None) if fields[key].required() else None for key in ("start", "end")
     )
@@ -219,7 +264,10 @@ def _override(node: Node, zone: ZoneInfo, catalog: Catalog | None) -> Override |
     if end <= start:
         fields["end"].error(f"{fields['end'].text()} is not after the start {fields['start'].text()}")
         return None
-    return Override(user, start, end) if user else None
+    if user and user == instead:
+        fields["insteadOf"].error(f"{user} cannot stand in for themselves")
+        return None
+    return Override(user, start, end, instead) if user and (instead or fields["insteadOf"].missing) else None
 
 
 def moment(text: str, zone: ZoneInfo) -> datetime:

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from quietshift.catalog.model import Catalog, Entity
 from quietshift.kernel.errors import Invalid
 from quietshift.oncall.localtime import FAR, LAST, local, within_range
-from quietshift.oncall.model import OVERRIDE, Gap, Layer, OnCall, Oncall, Override, Schedule, Shift
-from quietshift.oncall.turns import boundary, restriction, turn_at, turns, windows
+from quietshift.oncall.model import OVERRIDE, Fairness, Gap, Layer, OnCall, Oncall, Override, Schedule, Shift
+from quietshift.oncall.turns import boundary, place, restriction, turn_at, turns, windows
 
 # How far windows of the week are looked for: each opens and closes weekly, unless a clock change swallows it that once.
 _REACH = timedelta(days=16)
@@ -25,6 +25,10 @@ class _Piece(NamedTuple):
     users: tuple[str, ...]
     layer: str
     reason: str
+    places: tuple[tuple[str, ...], ...] = ()  # who stood in each place before; empty: who is on
+
+    def holds(self, user: str) -> bool:
+        return user in self.users or any(user in place for place in self.places)
 
 
 class _Free(NamedTuple):
@@ -43,11 +47,18 @@ def who(schedule: Schedule, at: datetime) -> OnCall:
     at = within_range(at)
     start: datetime | None = None
     end: datetime | None = None
+    in_place: list[Override] = []
     for found in _sources(schedule, at):
+        if isinstance(found, Override):
+            in_place.append(found)
+            continue
+        if isinstance(found, _Piece):
+            on = found._replace(start=max(filter(None, (start, found.start))), end=min(filter(None, (end, found.end))))
+            for override in reversed(in_place):
+                on = _around(on, override, schedule.zone, at)
+            return OnCall(on.users, on.start, None if on.end == FAR else on.end, on.layer, on.reason)
         start = max(filter(None, (start, found.start)), default=None)
         end = min(filter(None, (end, found.end)), default=None)
-        if isinstance(found, _Piece):
-            return OnCall(found.users, start, None if end == FAR else end, found.layer, found.reason)
     return OnCall((), start, None if end == FAR else end, "", _why_nobody(schedule, at))
 
 
@@ -64,7 +75,11 @@ def shifts(schedule: Schedule, start: datetime, end: datetime) -> list[Shift]:
         found = _over(found, list(_pieces(layer, schedule.zone, start, end)))
     above: list[_Piece] = []
     for override in schedule.overrides:
-        if override.start < end and override.end > start:
+        if override.start >= end or override.end <= start:
+            continue
+        if override.instead:
+            found, above = _replaced(_over(found, above), override, schedule.zone), []
+        else:
             above = _over(above, [_override_piece(override, schedule.zone)])
     found = _over(found, above)
     return [
@@ -97,10 +112,12 @@ def for_service(oncall: Oncall, catalog: Catalog, component: Entity) -> tuple[Sc
 # -- one instant ---------------------------------------------------------------------------------------------------------
 
 
-def _sources(schedule: Schedule, at: datetime) -> Iterator[_Piece | _Free]:
-    """What each override and layer says of an instant, the one that counts most first."""
+def _sources(schedule: Schedule, at: datetime) -> Iterator[_Piece | _Free | Override]:
+    """What each override and layer says of an instant, the one that counts most first; an override of one person as it is."""
     for override in reversed(schedule.overrides):
-        if override.start <= at < override.end:
+        if override.instead:
+            yield override
+        elif override.start <= at < override.end:
             yield _override_piece(override, schedule.zone)
         elif override.end <= at:
             yield _Free(override.end, None)
@@ -127,8 +144,8 @@ def _layer_at(layer: Layer, zone: ZoneInfo, at: datetime) -> _Piece | _Free:
             before = max((closes for _, closes in near if first < closes <= at), default=None)
             return _Free(before, min((opens for opens, _ in near if opens > at), default=None))
         begins, ends = max(begins, run[0]), min(ends, run[1])
-    place = turn % len(layer.users)
-    return _Piece(begins, ends, (layer.users[place],), layer.name, _turn_reasons(layer, zone)[place])
+    taker = place(layer, turn)
+    return _Piece(begins, ends, layer.takers[taker], layer.name, _turn_reasons(layer, zone)[taker])
 
 
 # -- a stretch of time ---------------------------------------------------------------------------------------------------
@@ -136,18 +153,18 @@ def _layer_at(layer: Layer, zone: ZoneInfo, at: datetime) -> _Piece | _Free:
 
 def _pieces(layer: Layer, zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[_Piece]:
     """The layer's pieces that overlap [start, end), in order."""
-    reasons = _turn_reasons(layer, zone)
+    reasons, takers = _turn_reasons(layer, zone), layer.takers
     only = restriction(layer)
     opened = windows(only, zone, start, end) if only else [(start, end)]
     here = 0
     for turn, begins, ends in turns(layer.rotation, zone, start, end):
-        place = turn % len(layer.users)
         while here < len(opened) and opened[here][1] <= begins:
             here += 1
         at = here
+        taker = place(layer, turn)
         while at < len(opened) and opened[at][0] < ends:
             bounds = max(begins, opened[at][0]), min(ends, opened[at][1])
-            yield _Piece(*bounds, (layer.users[place],), layer.name, reasons[place])
+            yield _Piece(*bounds, takers[taker], layer.name, reasons[taker])
             at += 1
 
 
@@ -164,12 +181,59 @@ def _over(lower: list[_Piece], upper: list[_Piece]) -> list[_Piece]:
         above = here
         while above < len(upper) and upper[above].start < piece.end:
             if upper[above].start > start:
-                found.append(_Piece(start, upper[above].start, piece.users, piece.layer, piece.reason))
+                found.append(piece._replace(start=start, end=upper[above].start))
             start = upper[above].end
             above += 1
         if start < piece.end:
-            found.append(_Piece(start, piece.end, piece.users, piece.layer, piece.reason))
+            found.append(piece._replace(start=start))
     return sorted(found)
+
+
+# -- one person in the place of another ----------------------------------------------------------------------------------
+
+
+def _replaced(found: list[_Piece], override: Override, zone: ZoneInfo) -> list[_Piece]:
+    """The same pieces, cut where an override of one person begins and ends, and with the other in that one's place."""
+    after: list[_Piece] = []
+    for piece in found:
+        if not piece.holds(override.instead) or piece.end <= override.start or piece.start >= override.end:
+            after.append(piece)
+            continue
+        if piece.start < override.start:
+            after.append(piece._replace(end=override.start))
+        begins, ends = max(piece.start, override.start), min(piece.end, override.end)
+        after.append(_in_place(piece, override, zone)._replace(start=begins, end=ends))
+        if piece.end > override.end:
+            after.append(piece._replace(start=override.end))
+    return after
+
+
+def _around(piece: _Piece, override: Override, zone: ZoneInfo, at: datetime) -> _Piece:
+    """What an override of one person leaves of a piece around an instant."""
+    if not piece.holds(override.instead):
+        return piece
+    if override.end <= at:
+        return piece._replace(start=max(filter(None, (piece.start, override.end))))
+    if override.start > at:
+        return piece._replace(end=min(filter(None, (piece.end, override.start))))
+    begins, ends = max(filter(None, (piece.start, override.start))), min(filter(None, (piece.end, override.end)))
+    return _in_place(piece, override, zone)._replace(start=begins, end=ends)
+
+
+def _in_place(piece: _Piece, override: Override, zone: ZoneInfo) -> _Piece:
+    """The piece with another person in the place of one who holds it, or held it before an earlier override."""
+    users: list[str] = []
+    places: list[tuple[str, ...]] = []
+    for user, before in zip(piece.users, piece.places or ((),) * len(piece.users), strict=True):
+        on = override.user if override.instead in (user, *before) else user
+        past = (*before, user) if on != user else before
+        if on in users:  # in two places at once: one person
+            places[users.index(on)] += past
+        else:
+            users.append(on)
+            places.append(past)
+    reason = f"override: {override.user} instead of {override.instead} until {_local_text(override.end, zone)}; {piece.reason}"
+    return piece._replace(users=tuple(users), places=tuple(places), layer=OVERRIDE, reason=reason)
 
 
 # -- reasons -------------------------------------------------------------------------------------------------------------
@@ -179,7 +243,9 @@ def _turn_reasons(layer: Layer, zone: ZoneInfo) -> list[str]:
     """Why each of the layer's people is on when it is their turn, in the layer's order."""
     only = f", only {_only_text(layer)}" if layer.only else ""
     text = f"layer {layer.name}, {layer.rotation} {zone.key}{only}"
-    return [f"{text}, turn {place} of [{', '.join(layer.users)}]" for place in range(1, len(layer.users) + 1)]
+    takers = ", ".join("+".join(users) for users in layer.takers)
+    counted = f" of those covered, [{takers}]" if layer.fairness is Fairness.COVERED else f" of [{takers}]"
+    return [f"{text}, turn {number}{counted}" for number in range(1, len(layer.takers) + 1)]
 
 
 def _override_piece(override: Override, zone: ZoneInfo) -> _Piece:

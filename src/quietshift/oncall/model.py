@@ -23,6 +23,13 @@ class Unit(StrEnum):
     MONTH = "month"
 
 
+class Fairness(StrEnum):
+    """What a turn is counted by."""
+
+    CALENDAR = "calendar"  # every turn counts, also one that lies outside `only` as a whole
+    COVERED = "covered"  # only turns count in which the layer is on at all
+
+
 def clock_text(minute: int) -> str:
     """`09:00` of a minute of the day; 1440 is `24:00`."""
     return f"{minute // 60:02}:{minute % 60:02}"
@@ -33,6 +40,7 @@ class Rotation:
     """When turns change hands: every `every` units, at a local time of day (`minute`, from midnight).
 
     day: 0 (Mon) to 6 of a week; 1 to 31 of a month, where a shorter month takes its last day; None for hours and days.
+    more: further hand-offs (day, minute) within the same unit, as Monday and Friday of each week; none for hours.
     The first turn begins at the first hand-off at or after midnight of `start`. Hours are elapsed hours from there.
     """
 
@@ -41,18 +49,27 @@ class Rotation:
     minute: int
     day: int | None
     start: date
+    more: tuple[tuple[int | None, int], ...] = ()
 
     def __post_init__(self) -> None:
         ranges = {Unit.WEEK: range(7), Unit.MONTH: range(1, 32)}
-        good_day = self.day in ranges[self.unit] if self.unit in ranges else self.day is None
-        if self.every < 1 or not 0 <= self.minute < DAY or not good_day or not 1970 <= self.start.year < 9999:
+        good_days = all(day in ranges[self.unit] if self.unit in ranges else day is None for day, _ in self.handoffs)
+        good_times = all(0 <= minute < DAY for _, minute in self.handoffs) and len(set(self.handoffs)) == len(self.handoffs)
+        # Two of the 28th to the 31st may be one day in February, and then come in the wrong order.
+        clear = sum(day is not None and day >= 28 for day, _ in self.handoffs) <= 1 and not (self.more and self.unit is Unit.HOUR)
+        if self.every < 1 or not good_days or not good_times or not clear or not 1970 <= self.start.year < 9999:
             raise ValueError(f"not a rotation: {self}")
 
     @property
+    def handoffs(self) -> tuple[tuple[int | None, int], ...]:
+        """Day and minute of each hand-off within a unit."""
+        return ((self.day, self.minute), *self.more)
+
+    @property
     def handoff(self) -> str:
-        """As written: `09:00`, `Mon 09:00`, `1 09:00`."""
-        day = "" if self.day is None else f"{DAYS[self.day] if self.unit is Unit.WEEK else self.day} "
-        return day + clock_text(self.minute)
+        """As written: `09:00`, `Mon 09:00`, `1 09:00`, `Mon 09:00 and Fri 17:00`."""
+        names = ["" if day is None else f"{DAYS[day] if self.unit is Unit.WEEK else day} " for day, _ in self.handoffs]
+        return " and ".join(name + clock_text(minute) for name, (_, minute) in zip(names, self.handoffs, strict=True))
 
     def __str__(self) -> str:
         every = f"every {self.every} {self.unit}s" if self.every > 1 else ""
@@ -88,28 +105,46 @@ class Window:
 
 @dataclass(frozen=True)
 class Layer:
-    """People who take turns, all the time or within `only`."""
+    """People who take turns, all the time or within `only`.
+
+    users: everybody of the layer, in order. together: who takes each turn, where several are on at once; else each alone.
+    """
 
     name: str
     rotation: Rotation
     users: tuple[str, ...]
     only: tuple[Window, ...] = ()
+    together: tuple[tuple[str, ...], ...] = ()
+    fairness: Fairness = Fairness.CALENDAR
 
     def __post_init__(self) -> None:
-        if not self.users:
-            raise ValueError(f"layer {self.name} has nobody")
+        if not self.users or (self.together and {user for turn in self.together for user in turn} != set(self.users)):
+            raise ValueError(f"layer {self.name} has nobody, or others in turns")
+        if any(not turn or len(set(turn)) < len(turn) for turn in self.together):
+            raise ValueError(f"a turn of layer {self.name} has nobody, or somebody twice")
+        if self.fairness is Fairness.COVERED and self.rotation.unit is Unit.HOUR:
+            raise ValueError(f"layer {self.name} counts elapsed hours, covered or not")
+
+    @property
+    def takers(self) -> tuple[tuple[str, ...], ...]:
+        """Who takes each turn of a round."""
+        return self.together or tuple((user,) for user in self.users)
 
 
 @dataclass(frozen=True)
 class Override:
-    """One person is on from `start` until `end` (instants), whatever the layers say."""
+    """One person is on from `start` until `end` (instants), whatever the layers say.
+
+    instead: of this person only: whoever else is on stays, and where this person would not be on, nothing changes.
+    """
 
     user: str
     start: datetime
     end: datetime
+    instead: str = ""
 
     def __post_init__(self) -> None:
-        if self.start.tzinfo is None or self.end.tzinfo is None or self.end <= self.start:
+        if self.start.tzinfo is None or self.end.tzinfo is None or self.end <= self.start or self.user == self.instead:
             raise ValueError(f"not an override: {self}")
 
 
@@ -132,7 +167,8 @@ class Shift:
     """One person is on from `start` until `end`, by one turn of one layer or by one override.
 
     It is the longest stretch without a break in which that turn is the one that counts: a hand-off, the edge of an `only`
-    window, a higher layer and an override end it. Who hands over to themselves begins another shift.
+    window, a higher layer and an override end it. Who hands over to themselves begins another shift. Where several are on at
+    once, each has a shift with the same bounds.
     """
 
     user: str
