@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["alerts", "template"]
 
 
-def _labels(ctx: click.Context, param: click.Parameter, value: str) -> Labels:
+def labels_of(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> tuple[Labels, ...]:
+    """`one_label_set` of an option that may be given many times."""
+    return tuple(one_label_set(ctx, param, text) for text in value)
+
+
+def one_label_set(ctx: click.Context, param: click.Parameter, value: str) -> Labels:
     """The label set of `a=b,c="d, e"`. What is none is a usage error."""
     from quietshift.alerts.labels import label_set
     from quietshift.alerts.matchers import parse_matchers
@@ -41,7 +47,7 @@ def _labels(ctx: click.Context, param: click.Parameter, value: str) -> Labels:
 
 
 @alerts.command()
-@click.option("--labels", callback=_labels, required=True, metavar="A=B,C=D", help="The labels of the alert.")
+@click.option("--labels", callback=one_label_set, required=True, metavar="A=B,C=D", help="The labels of the alert.")
 @click.option("--at", callback=instant, metavar="TIME", help="At this time; now, if left out.")
 @click.option("--ops", type=click.Path(path_type=Path), help="The ops directory. Default: QUIETSHIFT_OPS, else this one.")
 @click.option("--config", "file", type=click.Path(path_type=Path), help="This alertmanager.yml alone: nothing is told of pages.")
