@@ -49,6 +49,14 @@ def test_what_a_person_asks_for_by_name_goes_out_at_once():
     assert admit(told, "storage", "critical", seconds(1), RULES, asked=True).until is None
 
 
+def test_without_a_window_each_page_goes_out_at_once():
+    told, rules = Told(), Bundling(window=timedelta(), per_hour=2)
+    for severity in ("info", "critical", "info", "info"):
+        admission = admit(told, "storage", severity, NOW, rules)
+        assert (admission.until, admission.why) == (None, "")
+        told = admission.told
+
+
 def test_windows_grow_while_the_storm_lasts_and_are_forgotten_when_it_is_over():
     told = admit(Told(), "storage", "critical", NOW, Bundling()).told
     at, lengths = NOW, []
@@ -57,7 +65,7 @@ def test_windows_grow_while_the_storm_lasts_and_are_forgotten_when_it_is_over():
         at = told.windows["storage"].until
         told = end_window(told, "storage", 2, at, Bundling())
         lengths.append(told.windows["storage"].length.total_seconds())
-    assert lengths == [60, 120, 240, 480, 600, 600, 600]
+    assert lengths == [20, 40, 80, 160, 320, 600, 600]
     after = told.windows["storage"].until
     assert end_window(told, "storage", storm.NOTHING, after, Bundling()).windows == {}
     assert admit(told, "storage", "info", after, Bundling()).told.windows["storage"].length == Bundling().window
@@ -118,7 +126,7 @@ def test_a_storm_is_told_in_two_messages_and_none_is_lost(room):
     alone(room)
     storm_of(room, range(2000, 2300))
     assert [post.json["incident"]["id"] for post in room.phone.posts("/ana")] == ["INC-2000"]
-    room.wait("29s")
+    room.wait("9s")
     assert len(room.phone.posts("/ana")) == 1
     room.wait("1s")
     _, bundle = (post.json for post in room.phone.posts("/ana"))
@@ -138,7 +146,7 @@ def test_the_worst_stand_first_and_each_has_a_link_of_its_own(room):
     storm_of(room, [2000], severity="critical")
     storm_of(room, [2001, 2002], severity="info")
     storm_of(room, [2003], severity="critical")
-    room.wait("30s")
+    room.wait("10s")
     body = room.phone.posts("/ana")[-1].json
     assert [one["incident"]["id"] for one in body["bundle"]["incidents"]] == ["INC-2003", "INC-2001", "INC-2002"]
     assert body["bundle"]["severities"] == {"critical": 1, "info": 2}
@@ -151,7 +159,7 @@ def test_the_worst_stand_first_and_each_has_a_link_of_its_own(room):
 def test_a_page_that_waits_alone_is_told_as_any_other(room):
     alone(room)
     storm_of(room, [2000, 2001])
-    room.wait("30s")
+    room.wait("10s")
     assert room.phone.posts("/ana")[-1].json["incident"]["id"] == "INC-2001"
 
 
@@ -160,10 +168,10 @@ def test_what_is_acknowledged_while_it_waits_is_not_told(room):
     storm_of(room, range(2000, 2004))
     for number in (2001, 2003):
         room.do(usecases.stop, number, room.now, "acknowledged by bo", by="user:bo")
-    room.wait("30s")
+    room.wait("10s")
     assert room.phone.posts("/ana")[-1].json["incident"]["id"] == "INC-2002"
     assert room.pages(2001)[0].attempts == ()
-    room.wait("30s")
+    room.wait("10s")
     assert len(room.phone.posts("/ana")) == 2
 
 
@@ -172,7 +180,7 @@ def test_an_incident_that_becomes_worse_while_it_waits_is_told_at_once(room):
     storm_of(room, [2000, 2001, 2002], severity="warning")
     storm_of(room, [2001], severity="critical")
     assert [post.json["incident"]["id"] for post in room.phone.posts("/ana")] == ["INC-2000", "INC-2001"]
-    room.wait("30s")
+    room.wait("10s")
     assert room.phone.posts("/ana")[-1].json["incident"]["id"] == "INC-2002"
 
 
@@ -192,9 +200,9 @@ def test_a_message_that_is_refused_is_followed_by_the_next_contact_for_each_page
     room.person("ana", ("0s", "/ana"), ("1h", "/phone")).policy(("0s", "user:ana"))
     room.phone.answer("/ana", 200, 410)
     storm_of(room, range(2000, 2050))
-    room.wait("30s")
+    room.wait("10s")
     assert [post.json["incident"]["id"] for post in room.phone.posts("/phone")] == ["INC-2001"]
-    room.wait("30s")
+    room.wait("20s")
     assert room.phone.posts("/phone")[-1].json["bundle"]["count"] == 48
     assert [a.outcome for a in room.pages(2040)[0].attempts] == ["permanent", "accepted"]
 
@@ -203,7 +211,7 @@ def test_a_message_that_waits_for_its_provider_is_taken_back_when_nothing_of_it_
     alone(room)
     room.phone.answer("/ana", 200, *[503] * 20)
     storm_of(room, range(2000, 2003))
-    room.wait("31s")
+    room.wait("11s")
     for number in (2000, 2001, 2002):
         room.do(usecases.stop, number, room.now, "acknowledged by ana", by="user:ana")
     tried = len(room.phone.posts("/ana"))
@@ -219,7 +227,7 @@ def test_a_crash_before_the_window_ends_loses_none(room):
     storm_of(room, range(2000, 2020))
     with room.db.read() as tx:
         waiting = tx.execute(select(func.count()).where(page_rungs.c.waits_in.is_not(None))).scalar_one()
-        assert (waiting, timers.next_due(tx)) == (19, room.now + timedelta(seconds=30))
+        assert (waiting, timers.next_due(tx)) == (19, room.now + timedelta(seconds=10))
     room.clock.set(room.now + timedelta(minutes=3))
     with pytest.raises(RuntimeError):
         _killed_at_the_windows_end(room)
@@ -242,14 +250,14 @@ def test_the_log_says_why_a_page_waits(room):
     alone(room)
     storm_of(room, [2000, 1042])
     [entry] = room.log("bundled")
-    assert entry.text == "ana is told by webhook with others at 02:00:30 UTC"
-    assert entry.why == "told of policy storage less than 30s before"
+    assert entry.text == "ana is told by webhook with others at 02:00:10 UTC"
+    assert entry.why == "told of policy storage less than 10s before"
 
 
 def test_mail_names_a_few_and_says_how_many_more(room):
     alone(room, "mailto:ana@example.org")
     storm_of(room, range(2000, 2500))
-    room.wait("30s")
+    room.wait("10s")
     mail = room.mailbox.mails()[-1].message
     assert mail["Subject"] == "[storage] 499 more incidents: 499 critical"
     text, html = (mail.get_body((kind,)).get_content() for kind in ("plain", "html"))
@@ -263,7 +271,7 @@ def test_mail_names_a_few_and_says_how_many_more(room):
 def test_a_page_in_a_bundle_is_open_until_it_is_acknowledged(room):
     alone(room)
     storm_of(room, range(2000, 2003))
-    room.wait("30s")
+    room.wait("10s")
     assert [room.pages(number)[0].state for number in (2001, 2002)] == [PageState.OPEN] * 2
     bundle_id = room.pages(2001)[0].attempts[0].bundle
     with room.db.read() as tx:
@@ -276,7 +284,7 @@ def test_a_page_in_a_bundle_is_open_until_it_is_acknowledged(room):
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("{window: 0s}", "has to be between 1s and 1h"), ("{longest: 2h}", "has to be between 1s and 1h"),
+        ("{window: 2h}", "has to be between 1s and 1h, or 0s for none"), ("{longest: 0s}", "has to be between 1s and 1h"),
         ("{window: 20m}", "the longest window is shorter than the first one"), ("{per_hour: 0}", "has to be 1 or more, not 0"),
         ("{named: 1000}", "has to be 100 or less, not 1000"), ("{windows: 1s}", "windows"),
     ],

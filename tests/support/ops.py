@@ -25,7 +25,7 @@ def write_ops(
 ) -> Path:
     """The team `storage` of everybody in `contacts` owns the service `gitaly`; whatever fires goes by `steps`. Returns it.
 
-    group_wait is 0s. Each user of `contacts` has a schedule of the same name, in which that user is always on.
+    group_wait is 0s, and each page goes out by itself. Each user of `contacts` has a schedule of the same name, in which that user is always on.
     """
     people = list(contacts)
     catalog = [_entity("Group", "storage", {"type": "team", "children": [], "members": people})]
@@ -39,7 +39,9 @@ def write_ops(
         oncall.append(_own("Contacts", name, {"rules": [{"after": after, "via": via} for after, via in rules]}))
     steps_written = [{"after": after, "targets": list(targets)} for after, targets in steps]
     oncall.append(_own("EscalationPolicy", "storage", {"owner": "group:storage", "repeat": repeat, "steps": steps_written}))
-    given: dict[str, Any] = {"receivers": {"storage": {"escalation_policy": "storage"}}, **(settings or {})}
+    given: dict[str, Any] = {
+        "receivers": {"storage": {"escalation_policy": "storage"}}, "bundle": {"window": "0s"}, **(settings or {}),
+    }  # fmt: skip
     if smtp_port is not None:
         given |= {"smtp_smarthost": f"127.0.0.1:{smtp_port}", "smtp_tls": "none", "smtp_from": "quietshift@example.org"}
     route = {

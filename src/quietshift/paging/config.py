@@ -38,8 +38,9 @@ def bundling(node: Node | None) -> Bundling:
     f = node.fields("window", "longest", "per_hour", "named")
     window, longest = f["window"].duration(rules.window), f["longest"].duration(rules.longest)
     for name, span in (("window", window), ("longest", longest)):
-        if not timedelta(seconds=1) <= span <= HOUR:
-            f[name].error("has to be between 1s and 1h")
+        off = name == "window" and not span
+        if not off and not timedelta(seconds=1) <= span <= HOUR:
+            f[name].error("has to be between 1s and 1h" + (", or 0s for none" if name == "window" else ""))
             return rules
     if longest < window:
         (f["window"] if f["longest"].missing else f["longest"]).error("the longest window is shorter than the first one")

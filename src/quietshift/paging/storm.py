@@ -29,10 +29,10 @@ def rank(severity: str) -> int:
 
 @dataclass(frozen=True)
 class Bundling:
-    """`bundle:` of quietshift.yaml. window: how long the first one is; longest: none is longer; per_hour: messages to one
+    """`bundle:` of quietshift.yaml. window: how long the first one is, 0: each page goes out by itself; longest: none is longer; per_hour: messages to one
     contact in an hour, after which only what is urgent goes out at once; named: how many incidents a message lists."""
 
-    window: timedelta = timedelta(seconds=30)
+    window: timedelta = timedelta(seconds=10)
     longest: timedelta = timedelta(minutes=10)
     per_hour: int = 60
     named: int = 10
@@ -83,6 +83,8 @@ class Admission:
 
 def admit(told: Told, policy: str, severity: str, now: datetime, rules: Bundling, *, asked: bool = False) -> Admission:
     """Whether a page goes out at once. asked: a person called this one by name, and waits for them."""
+    if not rules.window:
+        return Admission(told)
     told = _current(told, now)
     how_bad = rank(severity)
     window = told.windows.get(policy)
