@@ -95,9 +95,9 @@ def test_shifts_are_listed_with_their_layer(ops):
     times = ("--from", "2026-03-30T07:00:00Z", "--to", "2026-04-03T00:00:00Z")
     result = run("shifts", "--ops", ops, "--schedule", "storage", *times, "-o", "json")
     assert json.loads(result.stdout) == [
-        {"user": "ana", "start": "2026-03-30T07:00:00Z", "end": "2026-04-01T07:00:00Z", "layer": "weekly"},
-        {"user": "bo", "start": "2026-04-01T07:00:00Z", "end": "2026-04-02T07:00:00Z", "layer": "override"},
-        {"user": "ana", "start": "2026-04-02T07:00:00Z", "end": "2026-04-03T00:00:00Z", "layer": "weekly"},
+        {"user": "ana", "start": "2026-03-30T07:00:00Z", "end": "2026-04-01T07:00:00Z", "hours": 48.0, "layer": "weekly"},
+        {"user": "bo", "start": "2026-04-01T07:00:00Z", "end": "2026-04-02T07:00:00Z", "hours": 24.0, "layer": "override"},
+        {"user": "ana", "start": "2026-04-02T07:00:00Z", "end": "2026-04-03T00:00:00Z", "hours": 17.0, "layer": "weekly"},
     ]
     unclear = run("shifts", "--ops", ops, *times)
     assert unclear.exit_code == 2
@@ -180,6 +180,7 @@ def test_without_a_directory_the_server_is_asked(httpserver):
         "user": "ana",
         "start": "2026-01-05T08:00:00Z",
         "end": "2026-01-12T08:00:00Z",
+        "hours": 168.0,
         "layer": "weekly",
         "reason": "because",
     }
@@ -187,4 +188,53 @@ def test_without_a_directory_the_server_is_asked(httpserver):
     httpserver.expect_request("/api/v1/oncall/shifts", query_string=query).respond_with_json([shift])
     times = ("--from", query["from"], "--to", query["to"])
     result = run("shifts", "--schedule", "storage", *times, "-o", "json", env=environ)
-    assert json.loads(result.stdout) == [{key: shift[key] for key in ("user", "start", "end", "layer")}]
+    assert json.loads(result.stdout) == [{key: shift[key] for key in ("user", "start", "end", "hours", "layer")}]
+
+
+def test_days_of_23_and_25_hours_are_shown_as_such(ops):
+    (ops / "oncall" / "all.yaml").write_text(
+        SCHEDULES.replace('unit: week, every: 1, handoff: "Mon 09:00"', 'unit: day, handoff: "00:00"')
+    )
+    found = []
+    for day in ("2026-03-29", "2026-10-25", "2026-10-26"):
+        times = ("--from", f"{day} Europe/Berlin", "--to", f"{day[:-2]}{int(day[-2:]) + 1} Europe/Berlin")
+        found += json.loads(run("shifts", "--ops", ops, "--schedule", "storage", *times, "-o", "json").stdout)
+    assert [shift["hours"] for shift in found] == [23.0, 25.0, 24.0]
+
+
+def test_gaps_are_listed_with_their_reason_and_exit_1(ops):
+    times = ("--from", "2026-04-20T00:00Z", "--to", "2026-05-02T00:00Z")
+    found = run("gaps", "--ops", ops, *times, "-o", "json")
+    assert found.exit_code == 1
+    assert json.loads(found.stdout) == [
+        {
+            "schedule": "storage-backup", "start": "2026-04-20T00:00:00Z", "end": "2026-05-01T00:00:00Z", "hours": 264.0,
+            "reason": "nobody: layer days begins Fri 2026-05-01 00:00 UTC; no override",
+        }
+    ]  # fmt: skip
+    assert "layer days begins" in run("gaps", "--ops", ops, *times).stdout
+    none = run("gaps", "--ops", ops, "--schedule", "storage", *times)
+    assert (none.exit_code, none.stderr) == (0, "somebody is on call all the time\n")
+
+
+def test_load_counts_what_each_person_carries(ops):
+    catalog = ops / "catalog" / "all.yaml"
+    catalog.write_text(
+        CATALOG.replace("{name: chen}", "{name: chen, annotations: {quietshift.dev/country: DE-BY}}")
+        .replace("{name: bo}", "{name: bo, annotations: {quietshift.dev/time-zone: Asia/Dubai, quietshift.dev/country: AE}}")
+    )
+    times = ("--from", "2026-03-16T08:00Z", "--to", "2026-04-06T07:00Z")  # three weeks, Easter's Good Friday in the last
+    answer = json.loads(run("load", "--ops", ops, "--schedule", "storage", *times, "-o", "json").stdout)
+    ana, bo, chen = answer["people"]
+    assert (ana["user"], ana["shifts"], ana["hours"], ana["nights"], ana["holidays"]) == ("ana", 2, 144.0, 6, None)
+    assert (bo["hours"], bo["weekends"], bo["country"]) == (192.0, 1, "AE")
+    assert (chen["hours"], chen["nights"], chen["night_hours"]) == (167.0, 7, 62.0)
+    assert (chen["weekends"], chen["weekend_hours"]) == (1, 47.0)
+    assert (chen["holidays"], chen["pages"], answer["pages"]) == (0, None, None)
+    table = run("load", "--ops", ops, *times).stdout
+    assert [line.split()[0] for line in table.splitlines()[2:]] == ["ana", "bo", "chen"]
+    assert " pages " not in table
+    catalog.write_text(CATALOG.replace("{name: chen}", "{name: chen, annotations: {quietshift.dev/country: XX}}"))
+    wrong = run("load", "--ops", ops, *times)
+    assert "catalog/all.yaml:" in str(wrong.exception)
+    assert "'XX' is no country" in str(wrong.exception)

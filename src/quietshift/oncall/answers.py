@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 from quietshift.catalog.model import Catalog
 from quietshift.kernel.clock import rfc3339
 from quietshift.kernel.errors import NotFound
 from quietshift.oncall import decide
+from quietshift.oncall.ledger import Load
 from quietshift.oncall.model import Oncall, Schedule
 
 
@@ -48,14 +50,58 @@ def who_for_service(oncall: Oncall, catalog: Catalog, service: str, at: datetime
 
 
 def shifts(schedule: Schedule, start: datetime, end: datetime) -> list[dict[str, Any]]:
-    """`user`, `start`, `end`, `layer`, `reason` of each shift within [start, end), cut at its edges."""
+    """`user`, `start`, `end`, `hours`, `layer`, `reason` of each shift within [start, end), cut at its edges.
+
+    hours are elapsed: a day's shift has 23 or 25 of them where clocks change.
+    """
     return [
         {
             "user": shift.user,
             "start": rfc3339(shift.start),
             "end": rfc3339(shift.end),
+            "hours": _hours(shift.end - shift.start),
             "layer": shift.layer,
             "reason": shift.reason,
         }
         for shift in decide.shifts(schedule, start, end)
     ]
+
+
+def gaps(schedules: Iterable[Schedule], start: datetime, end: datetime) -> list[dict[str, Any]]:
+    """`schedule`, `start`, `end`, `hours`, `reason` of each time within [start, end) at which nobody is on."""
+    return [
+        {
+            "schedule": schedule.name,
+            "start": rfc3339(gap.start),
+            "end": rfc3339(gap.end),
+            "hours": _hours(gap.end - gap.start),
+            "reason": gap.reason,
+        }
+        for schedule in schedules
+        for gap in decide.gaps(schedule, start, end)
+    ]
+
+
+def load(found: Iterable[Load]) -> list[dict[str, Any]]:
+    """Each person's load, with hours as numbers; None is what is not known."""
+    return [
+        {
+            "user": one.user,
+            "shifts": one.shifts,
+            "hours": _hours(one.hours),
+            "nights": one.nights,
+            "night_hours": _hours(one.night_hours),
+            "weekends": one.weekends,
+            "weekend_hours": _hours(one.weekend_hours),
+            "holidays": one.holidays,
+            "holiday_hours": None if one.holiday_hours is None else _hours(one.holiday_hours),
+            "country": one.country,
+            "pages": one.pages,
+            "interrupted_nights": one.interrupted,
+        }
+        for one in found
+    ]
+
+
+def _hours(span: timedelta) -> float:
+    return round(span / timedelta(hours=1), 2)

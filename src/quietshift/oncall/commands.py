@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,9 @@ from quietshift.kernel.terminal import output_option, show_json, show_table
 
 if TYPE_CHECKING:
     from quietshift.catalog.model import Catalog
-    from quietshift.oncall.model import Oncall
+    from quietshift.oncall.model import Oncall, Schedule
 
+AHEAD, BEHIND = timedelta(weeks=4), timedelta(weeks=12)
 ops_option = click.option("--ops", type=click.Path(path_type=Path), help="Read this ops directory; without it, ask the server.")
 
 
@@ -98,10 +99,89 @@ def shifts(schedule: str | None, start: datetime, end: datetime, ops: Path | Non
         known = _read(ops)[0]
         found = answers.shifts(known.get(schedule or _only(list(known.schedules))), start, end)
     if output == "json":
-        show_json([{key: shift[key] for key in ("user", "start", "end", "layer")} for shift in found])
+        show_json([{key: shift[key] for key in ("user", "start", "end", "hours", "layer")} for shift in found])
         return
-    columns = ("user", "start", "end", "layer", "reason")
+    columns = ("user", "start", "end", "hours", "layer", "reason")
     show_table(columns, ([shift[key] for key in columns] for shift in found), "nobody is on call in this time")
+
+
+@oncall.command()
+@click.option("--schedule", metavar="NAME", help="Of this schedule; of every one, if left out.")
+@click.option("--from", "start", callback=instant, metavar="TIME", help="From this time on; now, if left out.")
+@click.option("--to", "end", callback=instant, metavar="TIME", help="Until this time; four weeks later, if left out.")
+@ops_option
+@output_option
+def gaps(schedule: str | None, start: datetime | None, end: datetime | None, ops: Path | None, output: str) -> None:
+    """List the times at which nobody is on call (UTC), and why. Exits 1 where there are any."""
+    begins, ends = _span(start, end, AHEAD)
+    if ops is None:
+        found: list[dict[str, Any]] = _ask("/api/v1/oncall/gaps", _params(begins, ends, schedule=schedule))
+    else:
+        from quietshift.oncall import answers
+
+        known = _read(ops)[0]
+        found = answers.gaps(_asked(known, schedule), begins, ends)
+    if output == "json":
+        show_json(found)
+    else:
+        columns = ("schedule", "start", "end", "hours", "reason")
+        show_table(columns, ([gap[key] for key in columns] for gap in found), "somebody is on call all the time")
+    raise SystemExit(1 if found else 0)
+
+
+@oncall.command()
+@click.option("--schedule", metavar="NAME", help="Of this schedule; of all together, if left out.")
+@click.option("--from", "start", callback=instant, metavar="TIME", help="From this time on; twelve weeks ago, if left out.")
+@click.option("--to", "end", callback=instant, metavar="TIME", help="Until this time; now, or twelve weeks after --from.")
+@ops_option
+@output_option
+def load(schedule: str | None, start: datetime | None, end: datetime | None, ops: Path | None, output: str) -> None:
+    """What being on call costs each person: hours, nights (22:00 to 07:00), weekends, holidays, by their own clock and country.
+
+    A server also knows pages and interrupted nights; it tells them to the person alone, and the sum to everybody.
+    """
+    from quietshift.kernel.clock import SystemClock
+
+    begins, ends = _span(start or (end or SystemClock().now()) - BEHIND, end, BEHIND)
+    if ops is None:
+        answer: dict[str, Any] = _ask("/api/v1/oncall/load", _params(begins, ends, schedule=schedule))
+    else:
+        from quietshift.oncall import answers
+        from quietshift.oncall.ledger import ledger
+        from quietshift.oncall.people import person_of
+
+        known, catalog = _read(ops)
+        found = ledger(_asked(known, schedule), begins, ends, lambda user: person_of(user, catalog, known))
+        answer = {"people": answers.load(found), "pages": None, "interrupted_nights": None}
+    if output == "json":
+        show_json(answer)
+        return
+    columns = ["user", "shifts", "hours", "nights", "night_hours", "weekends", "weekend_hours", "holidays", "holiday_hours"]
+    columns += ["pages", "interrupted_nights"] if answer["pages"] is not None else []
+    show_table(columns, ([one[key] for key in columns] for one in answer["people"]), "nobody is on call in this time")
+    if answer["pages"] is not None:
+        click.echo(f"together {answer['pages']} pages, {answer['interrupted_nights']} interrupted nights")
+
+
+def _span(start: datetime | None, end: datetime | None, length: timedelta) -> tuple[datetime, datetime]:
+    """From then, or now, until then, or so much later. What runs backwards is a usage error."""
+    from quietshift.kernel.clock import SystemClock
+
+    begins = start or SystemClock().now()
+    ends = end or begins + length
+    if ends < begins:
+        raise click.UsageError("--to is before --from")
+    return begins, ends
+
+
+def _params(start: datetime, end: datetime, **more: str | None) -> dict[str, str]:
+    from quietshift.kernel.clock import rfc3339
+
+    return {"from": rfc3339(start), "to": rfc3339(end), **{key: value for key, value in more.items() if value}}
+
+
+def _asked(known: Oncall, schedule: str | None) -> list[Schedule]:
+    return [known.get(schedule)] if schedule else [known.schedules[name] for name in sorted(known.schedules)]
 
 
 def _only(names: Sequence[str]) -> str:
