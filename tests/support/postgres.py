@@ -1,8 +1,10 @@
 """A real PostgreSQL: one temporary cluster per run, one fresh database per test."""
 
+import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -113,6 +115,20 @@ class Postgres:
         if self._process and self._process.poll() is None:
             self._run("pg_ctl", "stop", "-D", str(self.data), "-m", "fast", "-w", "-t", "30")
             self._process.wait(30)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """None of its processes runs: connections stay open, and nothing is answered."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        pids = [self._process.pid, *map(int, children.read_text().split())]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def create(self) -> str:
         """A new, empty database; its URL. Its owner is an ordinary role, as in production."""

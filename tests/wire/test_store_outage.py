@@ -126,6 +126,28 @@ def test_while_postgresql_is_gone_senders_hear_so_at_once_and_nothing_answered_2
     )  # fmt: skip
 
 
+def test_a_postgresql_that_hangs_is_503_within_seconds_and_nothing_answered_200_is_lost(
+    serve: Callable[..., Server], tmp_path: Path, webhook_server: WebhookServer, postgres: Postgres, postgres_url: str
+) -> None:
+    """Its connections stay, and nothing comes of them: a disk that does not answer, a machine that is frozen."""
+    server, sender = start(serve, tmp_path, webhook_server, postgres_url)
+    sender.fire("Before")
+    sender.insist("Before")
+    sender.fire("During")
+    with postgres.frozen():
+        began = time.monotonic()
+        first, at_once = sender.send("During", timeout=30), time.monotonic()
+        second = sender.send("During", timeout=30)
+        assert (first and first.status, second and second.status) == (503, 503)
+        assert at_once - began < 5 + AT_ONCE, "as long as a sender may be kept waiting"
+        assert time.monotonic() - at_once < AT_ONCE, "and nobody after it"
+
+    sender.insist("During", within=20)
+
+    assert stored(server) == {"Before", "During"}
+    webhook_server.wait_for(1, where=lambda post: post.json["incident"]["alertname"] == "During", within=15)
+
+
 def test_a_full_disk_is_503_and_then_takes_the_alert(
     serve: Callable[..., Server], tmp_path: Path, webhook_server: WebhookServer
 ) -> None:

@@ -19,7 +19,7 @@ from quietshift.alerts.matchers import Matchers, filter_matches, parse_matcher
 from quietshift.alerts.model import AlertsConfig, SilenceState
 from quietshift.alerts.wires import alertmanager as wire
 from quietshift.kernel.clock import Clock
-from quietshift.kernel.errors import NotFound, QuietshiftError
+from quietshift.kernel.errors import NotFound, QuietshiftError, Unavailable
 
 if TYPE_CHECKING:
     from quietshift.alerts.intake import Intake
@@ -38,6 +38,8 @@ AS_ALERTMANAGER = "0.25.0"
 MAX_BODY = 8 << 20
 LONG_BODY = 256 << 10  # some 500 alerts: reading more than that keeps others waiting, and is done in a thread
 PATIENCE = 30.0  # seconds that a request waits for the database to be opened
+STORED_WITHIN = 5.0  # seconds that a sender waits for a database that does not answer; Prometheus gives up after 10
+HANGS = f"the database has not answered for {STORED_WITHIN:.0f} seconds: send it again"
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _TRUE = {"true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled"}  # as Alertmanager reads booleans
 
@@ -83,6 +85,7 @@ class AlertsApi:
         self.started = clock.now()
         self._opened: Opened | None = None
         self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+        self._late: set[asyncio.Future[Any]] = set()  # requests answered 503: the database did not answer, and does not yet
 
     def open(self, opened: Opened) -> None:
         """The database is there; from any thread."""
@@ -163,15 +166,42 @@ class AlertsApi:
         else:
             reports, errors = await asyncio.to_thread(self._absorb, opened, body, now)
         if reports:
-            loop = asyncio.get_running_loop()
-            stored: asyncio.Future[QuietshiftError | None] = loop.create_future()
-            opened.intake.submit(reports, lambda problem: _tell(loop, stored, problem))
-            problem = await stored
+            problem = await self._stored(opened, reports)
             if problem is not None:
                 raise Refused(503, str(problem))
         if errors:
             return 400, wire.encode("; ".join(errors[:20]) + (f"; and {len(errors) - 20} more" if len(errors) > 20 else ""))
         return 200, b""
+
+    async def _stored(self, opened: Opened, reports: Sequence[wire.Reported]) -> QuietshiftError | None:
+        """None, or why they are not stored. A database that hangs keeps one sender waiting for a moment, and then none: who
+        is sent away comes again. What it then stores after all was answered 503, and is reported twice at worst."""
+        if self._late:
+            return self._unheard(opened)
+        loop = asyncio.get_running_loop()
+        stored: asyncio.Future[QuietshiftError | None] = loop.create_future()
+
+        def answered(problem: QuietshiftError | None) -> None:
+            if stored in self._late:
+                self._late.discard(stored)
+                self._unheard(opened)
+            _resolve(stored, problem)
+
+        def give_up() -> None:
+            self._late.add(stored)
+            _resolve(stored, self._unheard(opened))
+
+        deadline = loop.call_later(STORED_WITHIN, give_up)
+        opened.intake.submit(reports, lambda problem: _tell(loop, answered, problem))
+        try:
+            return await stored
+        finally:
+            deadline.cancel()
+
+    def _unheard(self, opened: Opened) -> Unavailable:
+        """Senders are sent away: until now their silence means nothing."""
+        opened.use.heard_since = self._clock.now()
+        return Unavailable(HANGS)
 
     def _absorb(self, opened: Opened, body: bytes, now: datetime) -> tuple[list[wire.Reported], list[str]]:
         return opened.use.hot.absorb(_asked(wire.decode, body), now, self._config().resolve_timeout)
@@ -310,9 +340,9 @@ async def read_body(receive: Receive, most: int, too_large: Refused) -> bytes:
             return b"".join(chunks)
 
 
-def _tell(loop: asyncio.AbstractEventLoop, stored: asyncio.Future[Any], problem: QuietshiftError | None) -> None:
+def _tell(loop: asyncio.AbstractEventLoop, answered: Callable[[Any], None], problem: QuietshiftError | None) -> None:
     try:
-        loop.call_soon_threadsafe(_resolve, stored, problem)
+        loop.call_soon_threadsafe(answered, problem)
     except RuntimeError:
         log.debug("the loop is closed; nobody waits for this answer")
 

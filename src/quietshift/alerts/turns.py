@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from quietshift.alerts.api import Opened, Receive, Refused, Scope, read_body
+from quietshift.alerts.api import HANGS, STORED_WITHIN, Opened, Receive, Refused, Scope, read_body
 from quietshift.alerts.sources import Inbound
 from quietshift.kernel.clock import Clock
 
 if TYPE_CHECKING:
     from quietshift.kernel.db import Tx
 
+log = logging.getLogger("quietshift.alerts")
 T = TypeVar("T")
 AT_ONCE = 64  # requests of one integration that may wait to be stored; the next is asked to come again
 RETRY_SECONDS = "5"
@@ -91,6 +93,7 @@ class Turns:
         self.clock, self._ready = clock, ready
         self._limiter = Limiter(clock)
         self._waiting: Counter[str] = Counter()
+        self._late: set[asyncio.Task[Any]] = set()  # what was answered 503: the database did not answer, and does not yet
 
     def count(self, inbound: Inbound) -> None:
         """A request of this integration. Raises Refused (429) where it makes more than it may."""
@@ -100,7 +103,8 @@ class Turns:
             raise Refused(429, f"{told}: send it again later", **{"retry-after": str(int(seconds) + 1)})
 
     async def write(self, who: str, work: Callable[[Opened, Tx], T]) -> T:
-        """Do this in a transaction of its own. Raises Refused (429) where too much of it waits."""
+        """Do this in a transaction of its own. Raises Refused (429) where too much of it waits, (503) where the
+        database hangs: it may be done all the same, once that answers."""
         return await self._run(who, lambda opened: _written(opened, work))
 
     async def read(self, who: str, work: Callable[[Opened, Tx], T]) -> T:
@@ -111,10 +115,34 @@ class Turns:
         if self._waiting[who] >= AT_ONCE:
             raise Refused(429, "too much of this sender waits to be stored: send it again", **{"retry-after": RETRY_SECONDS})
         self._waiting[who] += 1
+        task = None
         try:
-            return await asyncio.to_thread(work, await self._ready())
+            opened = await self._ready()
+            if self._late:
+                raise self._unheard(opened)
+            task = asyncio.create_task(asyncio.to_thread(work, opened))
         finally:
-            self._waiting[who] -= 1
+            if task is None:
+                self._waiting[who] -= 1
+        task.add_done_callback(lambda done: self._done(who, done, opened))
+        await asyncio.wait({task}, timeout=STORED_WITHIN)
+        if task.done():
+            return task.result()
+        self._late.add(task)
+        raise self._unheard(opened)
+
+    def _done(self, who: str, task: asyncio.Task[Any], opened: Opened) -> None:
+        self._waiting[who] -= 1
+        if task in self._late:
+            self._late.discard(task)
+            self._unheard(opened)
+            if not task.cancelled() and task.exception() is not None:
+                log.error("what was answered 503 has failed: %s", task.exception())
+
+    def _unheard(self, opened: Opened) -> Refused:
+        """Senders are sent away: until now the silence of heartbeats means nothing."""
+        opened.use.heard_since = self.clock.now()
+        return Refused(503, HANGS, **{"retry-after": RETRY_SECONDS})
 
 
 def _written(opened: Opened, work: Callable[[Opened, Tx], Any]) -> Any:
