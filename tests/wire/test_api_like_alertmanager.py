@@ -256,6 +256,14 @@ def test_a_silence_that_is_not_there_has_no_body(two: Two) -> None:
     assert (ours.status, ours.body) == (404, b""), "0.25 answers 500 here, 0.27 and later 404"
 
 
+@pytest.mark.parametrize("path", ["alerts", "alerts/groups", "status", "receivers", "silences", "silence/1", "else"])
+def test_the_first_api_is_gone_as_it_is_since_alertmanager_0_27(two: Two, path: str) -> None:
+    for method in ("GET", "POST"):
+        answer = ask(f"{two.urls[1]}/api/v1/{path}", method)
+        assert (answer.status, answer.json["status"]) == (410, "deprecated")
+        assert "use /api/v2/" in answer.json["error"]
+
+
 def test_fingerprints_of_any_labels_are_the_same(two: Two) -> None:
     texts = ("x", "ünï", "🚨", '"quoted"', "a=b,c", " ", "\\", "line\nline", "x" * 3000, "\u00ff", "0")
     sets = [{"alertname": "Any", f"l{i}": text, "_": str(i), **({"host": text} if i % 2 else {})} for i, text in enumerate(texts)]

@@ -268,6 +268,14 @@ def test_on_loopback_alerts_are_open_and_silences_are_not(serve: Callable[..., S
     assert ask(f"{server.url}/api/v2/silences", "POST", json_body=silence, token=server.token).status == 200
 
 
+def test_alertmanagers_first_api_is_gone_and_our_own_below_the_same_path_is_not(serve: Callable[..., Server], ops: Path) -> None:
+    server = serve(ops)
+    gone = ("alerts", "alerts/groups", "receivers", "silence/1")
+    assert {ask(f"{server.url}/api/v1/{path}", "POST").status for path in gone} == {410}
+    ours = ("silences", "status", "alerts/0123456789abcdef/why")
+    assert {ask(f"{server.url}/api/v1/{path}").status for path in ours} == {401}
+
+
 def test_loopback_can_want_a_token_too(serve: Callable[..., Server], ops: Path) -> None:
     server = serve(ops, None, "--intake", "token")
 

@@ -7,7 +7,6 @@ the socket listens.
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import re
 import secrets
@@ -318,11 +317,11 @@ def _load(path: Path) -> tuple[Loaded, Problems]:
 
 async def _elsewhere(scope: Scope, _receive: Receive, send: Send) -> None:
     """There is no web interface here: it needs people, and `quietshift serve` knows them."""
+    from quietshift.app import gone
     from quietshift.app.server import answer
 
-    if scope["path"].startswith("/api/v1/"):  # as Alertmanager since 0.27
-        gone = "this version of the API is gone: use /api/v2/ (prometheus.yml: alerting, alertmanagers, api_version: v2)"
-        await answer(send, 410, json.dumps({"status": "deprecated", "error": gone}).encode(), "application/json")
+    if scope["path"].startswith("/api/v1/"):  # all of it: there is no API of our own here
+        await answer(send, gone.STATUS, gone.BODY)
         return
     detail = "the API is at /api/v2/; the web interface comes with `quietshift serve`"
     await answer(send, 404, {"title": "Not found", "status": 404, "detail": f"there is no {scope['path']}: {detail}"})

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from quietshift.alerts.events_api import is_ours
+from quietshift.app import gone
 from quietshift.app.protocol import BoundedHttp
 from quietshift.kernel.clock import Clock
 from quietshift.kernel.errors import ConfigError, Problem, QuietshiftError
@@ -170,6 +171,8 @@ class Server:
             await self.events(scope, receive, send)
         elif path.startswith("/-/"):
             await self._control(scope, path, send)
+        elif gone.was_there(path):
+            await answer(send, gone.STATUS, gone.BODY)
         elif not await self._wait_open():
             await answer(send, 503, {"title": "Not ready", "status": 503, "detail": "the server is starting"})
         elif path == "/metrics":
