@@ -1,4 +1,4 @@
-"""The routing tree as `quietshift check --tree` prints it."""
+"""The routing tree as `quietshift check` prints it."""
 
 from quietshift.alerts.config import load
 from quietshift.alerts.tree import draw

@@ -66,12 +66,12 @@ def alertmanager(flags: tuple[str, ...]) -> int:
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path), required=False)
-@click.option("--tree", is_flag=True, help="Print the routing tree too, with the lines of alertmanager.yml.")
+@click.option("--tree/--no-tree", default=True, help="Print the routing tree, with the lines of alertmanager.yml. [default: yes]")
 def check(directory: Path | None, tree: bool) -> int:
     """Validate an ops DIRECTORY (default: QUIETSHIFT_OPS, else this one): every file, and what they say of each other.
 
-    Prints file:line: message for each finding; exits 1 if there is an error. Warnings tell what is valid and has no effect:
-    routes that no alert comes to, receivers that nobody uses, inhibit rules that inhibit nothing.
+    Prints the routing tree, and file:line: message for each finding; exits 1 if there is an error. Warnings tell what is valid
+    and has no effect: routes that no alert comes to, receivers that nobody uses, inhibit rules that inhibit nothing.
     """
     import os
 
