@@ -25,7 +25,8 @@ def write_ops(
 ) -> Path:
     """The team `storage` of everybody in `contacts` owns the service `gitaly`; whatever fires goes by `steps`. Returns it.
 
-    group_wait is 0s, and each page goes out by itself. Each user of `contacts` has a schedule of the same name, in which that user is always on.
+    group_wait is 0s, and each page goes out by itself. Each user of `contacts` has a schedule of the same name, in which that
+    user is always on.
     """
     people = list(contacts)
     catalog = [_entity("Group", "storage", {"type": "team", "children": [], "members": people})]

@@ -29,8 +29,9 @@ def rank(severity: str) -> int:
 
 @dataclass(frozen=True)
 class Bundling:
-    """`bundle:` of quietshift.yaml. window: how long the first one is, 0: each page goes out by itself; longest: none is longer; per_hour: messages to one
-    contact in an hour, after which only what is urgent goes out at once; named: how many incidents a message lists."""
+    """`bundle:` of quietshift.yaml. window: how long the first one is, 0: each page goes out by itself; longest: none is longer;
+    per_hour: messages to one contact in an hour, after which only what is urgent goes out at once; named: how many incidents a
+    message lists."""
 
     window: timedelta = timedelta(seconds=10)
     longest: timedelta = timedelta(minutes=10)
