@@ -53,6 +53,7 @@ def test_the_form_offers_the_labels_of_the_alert_and_shows_what_the_rest_would_m
         "alertname=&#34;DiskWillFill&#34;", "instance=&#34;db-1&#34;", "service=&#34;disk&#34;", "severity=&#34;warning&#34;",
     ]  # fmt: skip
     assert "1 of 3 alerts that fire" in text_of(page)
+    assert re.findall(r'name="(\w+)"[^>]* autofocus', page) == ["why"], "the rest is there: say why, and Enter"
     offered = [f'{name}="{value}"' for name, value in sorted(DISK.items())]
     fewer = [text for text in offered if "instance" not in text]
     wider = browser.get("/silences/new", params={"offered": offered, "m": fewer, "why": "x"})
