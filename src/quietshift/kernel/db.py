@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 Dialect = Literal["sqlite", "postgresql"]
 FIRST_NUMBER = 1000
-BUSY_SECONDS = 5.0  # a sender gives up after 10 (Prometheus): it has to hear before that
+BUSY_SECONDS = 5.0  # how long a command waits for the server's writer
+LOCKED_SECONDS = 0.5  # and a server for anybody else's: its senders are to hear at once, and nobody should hold its file for longer
 # PostgreSQL: a process that stands still in the middle of a transaction, or a machine that is cut off, holds up all others with
 # the locks it has. Its transaction is undone after IDLE_SECONDS; nobody waits for a lock longer than LOCK_SECONDS.
 IDLE_SECONDS = 15.0
@@ -210,7 +211,7 @@ class Database:
             raise Invalid(f"--db {path}: the directory {path.parent} does not exist")
         _be_sqlite(path)
         lock = _lock_file(path) if exclusive else None
-        return cls(parsed, *_sqlite(parsed, path), lock)
+        return cls(parsed, *_sqlite(parsed, path, LOCKED_SECONDS if exclusive else BUSY_SECONDS), lock)
 
     @property
     def path(self) -> Path | None:
@@ -292,13 +293,13 @@ def normalise_url(url: str) -> URL:
     raise Invalid(f"--db {parsed.drivername}: only sqlite and postgresql are supported")
 
 
-def _sqlite(url: URL, path: Path) -> tuple[Engine, Engine]:
+def _sqlite(url: URL, path: Path, patience: float) -> tuple[Engine, Engine]:
     from sqlalchemy.pool import QueuePool
 
     def engine(size: int, read_only: bool) -> Engine:
         made = create_engine(
             url, poolclass=QueuePool, pool_size=size, max_overflow=0, pool_timeout=BUSY_SECONDS,
-            connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+            connect_args={"timeout": BUSY_SECONDS if read_only else patience, "check_same_thread": False},
         )
 
         @event.listens_for(made, "connect")
