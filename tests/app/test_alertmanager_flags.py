@@ -90,6 +90,13 @@ def test_flags_of_later_versions_are_known():
     assert set(FLAGS) >= NEWER
 
 
+def test_a_limit_is_a_whole_number():
+    assert parse_flags(["--silences.max-silences=12"]).number("silences.max-silences") == 12
+    for wrong in ("-1", "many", "1.5", ""):
+        with pytest.raises(Invalid, match="max-silences: not a whole number"):
+            parse_flags([f"--silences.max-silences={wrong}"]).number("silences.max-silences")
+
+
 def test_addresses_may_be_repeated():
     flags = parse_flags(["--web.listen-address=127.0.0.1:1", "--web.listen-address", ":2"])
     assert flags.addresses == ["127.0.0.1:1", ":2"]

@@ -37,6 +37,7 @@ PREFIX = "/api/v2/"
 AS_ALERTMANAGER = "0.25.0"
 MAX_BODY = 8 << 20
 LONG_BODY = 256 << 10  # some 500 alerts: reading more than that keeps others waiting, and is done in a thread
+LONG_SILENCE = 64 << 10  # octets of JSON: more than any list of conditions that a person means
 PATIENCE = 30.0  # seconds that a request waits for the database to be opened
 STORED_WITHIN = 5.0  # seconds that a sender waits for a database that does not answer; Prometheus gives up after 10
 HANGS = f"the database has not answered for {STORED_WITHIN:.0f} seconds: send it again"
@@ -62,6 +63,14 @@ class Cluster:
 
 
 @dataclass(frozen=True)
+class SilenceLimits:
+    """How many silences there may be, and how many octets long each as JSON; 0 for any."""
+
+    number: int = 0
+    octets: int = 0
+
+
+@dataclass(frozen=True)
 class Opened:
     """What is there once the database is."""
 
@@ -79,9 +88,10 @@ class AlertsApi:
     """The ASGI application. config: the one in force; gate: who may do what."""
 
     def __init__(
-        self, config: Callable[[], AlertsConfig], clock: Clock, gate: Gate = anybody, cluster: Cluster | None = None
-    ) -> None:
-        self._config, self._clock, self._gate, self._cluster = config, clock, gate, cluster
+        self, config: Callable[[], AlertsConfig], clock: Clock, gate: Gate = anybody, cluster: Cluster | None = None,
+        limits: SilenceLimits = SilenceLimits(octets=LONG_SILENCE),
+    ) -> None:  # fmt: skip
+        self._config, self._clock, self._gate, self._cluster, self._limits = config, clock, gate, cluster, limits
         self.started = clock.now()
         self._opened: Opened | None = None
         self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
@@ -152,8 +162,11 @@ class AlertsApi:
         opened = await self.ready()
         now = self._clock.now()
         if name == "post_silences":
-            posted = _asked(wire.decode_silence, await _body(scope, receive))
-            return await asyncio.to_thread(_set_silence, opened, posted, actor, now)
+            body = await _body(scope, receive)
+            posted, most = _asked(wire.decode_silence, body), self._limits
+            if most.octets and len(body) > most.octets:
+                raise Refused(400, f"the silence is {len(body)} octets long: at most {most.octets} are allowed")
+            return await asyncio.to_thread(_set_silence, opened, posted, actor, now, most.number)
         if name == "delete_silence":
             return await asyncio.to_thread(_expire_silence, opened, silence_id, actor, now)
         return await asyncio.to_thread(_read, name, opened, query, silence_id, now)
@@ -265,10 +278,12 @@ def _read(name: str, opened: Opened, query: Mapping[str, list[str]], silence_id:
         return 200, wire.encode(ask(use, tx, wanted, now))
 
 
-def _set_silence(opened: Opened, posted: Any, actor: str, now: datetime) -> tuple[int, bytes]:
+def _set_silence(opened: Opened, posted: Any, actor: str, now: datetime, most: int) -> tuple[int, bytes]:
     from quietshift.alerts.usecases import set_silence
 
     with opened.db.write() as tx:
+        if most and not posted.id and tx.run("SELECT count(*) FROM silences") >= [(most,)]:
+            raise Refused(400, f"there are {most} silences, expired ones among them, and no more are allowed")
         silence_id = set_silence(tx, posted, actor, now, notice=opened.use.silence_notice)
     return 200, wire.encode({"silenceID": silence_id})
 

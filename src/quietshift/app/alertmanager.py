@@ -37,8 +37,8 @@ FLAGS: dict[str, tuple[bool, str, str]] = {
     "data.maintenance-interval": (True, "15m", "(accepted)"),
     "alerts.gc-interval": (True, "30m", "How long an alert is kept after it is over."),
     "alerts.per-alertname-limit": (True, "0", "(accepted)"),
-    "silences.max-silences": (True, "0", "(accepted)"),
-    "silences.max-silence-size-bytes": (True, "0", "(accepted)"),
+    "silences.max-silences": (True, "0", "How many silences there may be, ended ones that are kept too. 0: any."),
+    "silences.max-silence-size-bytes": (True, "0", "How long one may be, as JSON. 0: any."),
     "dispatch.maintenance-interval": (True, "30s", "(accepted)"),
     "dispatch.start-delay": (True, "0s", "(accepted: groups and what was sent of them outlive a restart)"),
     "web.listen-address": (True, ":9093", "Where to listen (may be repeated)."),
@@ -94,6 +94,12 @@ class Flags:
     def on(self, name: str) -> bool:
         """Whether a switch was given."""
         return self.values.get(name) == "true"
+
+    def number(self, name: str) -> int:
+        """A count, 0 or more. Raises Invalid."""
+        if not re.fullmatch(r"[0-9]{1,18}", self[name]):
+            raise Invalid(f"--{name}: not a whole number, 0 or more: {self[name]!r}")
+        return int(self[name])
 
     def span(self, name: str) -> timedelta:
         """A duration as Go or Prometheus write it. Raises Invalid."""
@@ -179,7 +185,7 @@ def main(arguments: Sequence[str]) -> int:
     settings = _settings(flags, level)
     choose_syntax(flags["enable-feature"])
 
-    from quietshift.alerts.api import AlertsApi, Cluster
+    from quietshift.alerts.api import AlertsApi, Cluster, SilenceLimits
     from quietshift.alerts.model import AlertsConfig
     from quietshift.app import server as edge
     from quietshift.kernel import logs
@@ -203,7 +209,8 @@ def main(arguments: Sequence[str]) -> int:
         return listener.members if listener is not None else () if _is_postgres(settings.db) else [(name, address)]
 
     cluster = Cluster(name, address, members) if flags["cluster.listen-address"] else None
-    api = AlertsApi(lambda: holder.current.get(AlertsConfig), clock, cluster=cluster)
+    limits = SilenceLimits(flags.number("silences.max-silences"), flags.number("silences.max-silence-size-bytes"))
+    api = AlertsApi(lambda: holder.current.get(AlertsConfig), clock, cluster=cluster, limits=limits)
     where = ", ".join(flags.addresses or [settings.listen])
     edge.announce(
         f"quietshift alertmanager: listening on {where}. The door is OPEN, as Alertmanager's is: whoever reaches this "
