@@ -89,6 +89,17 @@ def test_what_was_answered_200_is_on_disk_and_listed(own):
     assert len(world.listed()) == 1
 
 
+def test_of_labels_what_is_empty_is_dropped_and_of_annotations_kept(own):
+    door, world = own
+    posted = [{"labels": {"a": "1", "b": ""}, "annotations": {"z": "", "note": "x", "null": None}}]
+    assert door("POST", "/api/v2/alerts", posted) == (200, None)
+    world.restart()
+    listed = door("GET", "/api/v2/alerts")[1]
+    assert (listed[0]["labels"], listed[0]["annotations"]) == ({"a": "1"}, {"note": "x", "null": "", "z": ""})
+    status, said = door("POST", "/api/v2/alerts", [{"labels": {"a": "1"}, "annotations": {"": ""}}])
+    assert (status, "annotations" in said) == (400, True)
+
+
 def test_what_is_empty_is_a_list(own):
     door, _ = own
     for path in ("alerts", "alerts/groups", "silences"):

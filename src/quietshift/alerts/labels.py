@@ -124,11 +124,11 @@ def notification_orders(sets: Sequence[Mapping[str, str]]) -> list[tuple[Any, ..
 
 
 def common(sets: Sequence[Mapping[str, str]]) -> Labels:
-    """The pairs that all of these sets have; nothing for no set."""
+    """The pairs that all of these sets have; nothing for no set. What one has empty, the others need not have."""
     if not sets:
         return {}
     first, *rest = sets
-    return {name: value for name, value in first.items() if all(other.get(name) == value for other in rest)}
+    return {name: value for name, value in first.items() if all(other.get(name, "") == value for other in rest)}
 
 
 def one_line(text: str) -> str:

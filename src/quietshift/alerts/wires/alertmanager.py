@@ -88,12 +88,20 @@ def parse(item: Item, now: datetime, resolve_timeout: timedelta, spelling: bytes
     return Reported(labels.identity(label_set), alert)
 
 
-def _label_set(raw: bytes) -> Labels:
-    """What a sender writes of a label set. Nearly all write it as it is kept: then it is as it was decoded."""
+def _pairs(raw: bytes) -> dict[str, str | None]:
     try:
-        pairs = _sets.decode(raw) or {}
+        return _sets.decode(raw) or {}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(_where(error)) from None
+
+
+def _label_set(raw: bytes) -> Labels:
+    """What a sender writes of a label set, without what is empty."""
+    return _sorted(_pairs(raw), raw)
+
+
+def _sorted(pairs: Mapping[str, str | None], raw: bytes) -> Labels:
+    """Nearly all senders write label sets as they are kept: then it is as it was decoded."""
     if all(pairs.values()) and _plain_in_order(tuple(pairs)) and raw.isascii() and b"\\u" not in raw:
         return cast("Labels", pairs)
     return labels.label_set({name: value for name, value in pairs.items() if value})
@@ -105,7 +113,15 @@ def _plain_in_order(names: tuple[str, ...]) -> bool:
     return all(name.isascii() and name.isidentifier() for name in names) and list(names) == sorted(names)
 
 
-_annotations = functools.lru_cache(maxsize=4096)(_label_set)  # alerts of one rule mostly share theirs
+@functools.lru_cache(maxsize=4096)  # alerts of one rule mostly share theirs
+def _annotations(raw: bytes) -> Labels:
+    """Annotations of an alert. Other than a label, one that is empty is kept, and told."""
+    pairs = _pairs(raw)
+    full = _sorted(pairs, raw)
+    if len(full) == len(pairs):
+        return full
+    names = labels.label_set(dict.fromkeys(pairs, "x"))  # the empty ones have to have names as well
+    return {name: full.get(name, "") for name in names}
 
 
 def _where(error: Exception) -> str:
