@@ -88,6 +88,20 @@ def test_an_alert_that_returns_at_once_keeps_the_groups_rhythm(world):
     assert world.told()[1:] == [(70, "resolved", [], ["a"]), (130, "firing", ["a"], [])]
 
 
+def test_a_group_of_a_short_interval_keeps_its_rhythm_while_it_is_empty_for_a_moment(make_world):
+    world = make_world(DEFAULT.replace("group_interval: 1m", "group_interval: 7s"))
+    world.post({"host": "a", "start": 0, "end": 12})
+    world.run(30)
+    world.post({"host": "a", "start": 30, "end": 32})
+    world.run(80)
+    world.post({"host": "a", "start": 80, "end": 500})
+    world.run(100)
+    assert world.told() == [
+        (10, "firing", ["a"], []), (17, "resolved", [], ["a"]), (31, "firing", ["a"], []), (38, "resolved", [], ["a"]),
+        (90, "firing", ["a"], []),
+    ]  # fmt: skip
+
+
 def test_what_fires_and_resolves_between_two_flushes_is_told_with_the_others(world):
     world.post({"host": "a", "start": 0, "end": 900})
     world.run(20)

@@ -131,6 +131,11 @@ def first_flush(route: Route, starts_at: datetime, now: datetime, since: datetim
         return since
 
 
+def next_tick(tick: datetime, interval: timedelta, after: datetime) -> datetime:
+    """The first instant after `after` of a rhythm that has a beat at `tick`; `tick` itself where it lies ahead."""
+    return tick if tick > after else tick + ((after - tick) // interval + 1) * interval
+
+
 # -- muting --------------------------------------------------------------------------------------------------------------
 
 
@@ -258,9 +263,7 @@ def repeat_at(told_at: datetime, repeat: timedelta, next_flush_at: datetime, int
     """When an unchanged group is told again: at the first of its flushes, one each group_interval, at which more than
     repeat_interval has passed."""
     due = told_at + repeat
-    if next_flush_at > due:
-        return next_flush_at
-    return next_flush_at + ((due - next_flush_at) // interval + 1) * interval
+    return next_flush_at if next_flush_at > due else next_tick(next_flush_at, interval, due)
 
 
 def retry_delay(attempt: int, spread: float) -> timedelta:

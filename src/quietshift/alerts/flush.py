@@ -178,19 +178,18 @@ class _Flush:
             outbox.enqueue_many(tx, kind, messages, now, leased=True)
         for subject, told in self._desk:
             timers.schedule(tx, DESK_TIMER, subject, now, now, told)
-        _finish(self.use, tx, {group_id: at for group_id, _, at, waiting in self._flushed if not waiting}, now)
+        _finish(self.use, tx, [group_id for group_id, _, _, waiting in self._flushed if not waiting], now)
 
 
 def _subject(group: Group, key: str) -> str:
     return f"{group.id}/{key}"
 
 
-def _finish(use: Alerting, tx: Tx, next_flushes: Mapping[int, datetime], now: datetime) -> None:
+def _finish(use: Alerting, tx: Tx, groups: Collection[int], now: datetime) -> None:
     """Everybody was told of these groups: what is over leaves them. An empty group is kept for a moment."""
-    left, empty = flush_store.leave(tx, next_flushes)
+    left, empty = flush_store.leave(tx, groups)
     use.hot.ungroup(left)
-    ends = [(str(group_id), min(next_flushes[group_id], now + IDLE_GROUP)) for group_id in empty]
-    timers.schedule_many(tx, GROUP_TIMER, ends, now)
+    timers.schedule_many(tx, GROUP_TIMER, [(str(group_id), now + IDLE_GROUP) for group_id in empty], now)
 
 
 @dataclass
@@ -323,4 +322,4 @@ def _close(use: Alerting, tx: Tx, results: Sequence[Result], now: datetime) -> N
     timers.schedule_many(tx, GROUP_TIMER, waited, now)
     flush_store.answered(tx, [(group_id, count, failed) for group_id, (count, failed) in waiting.items()])
     done = [group_id for group_id, (count, failed) in waiting.items() if not count and not failed]
-    _finish(use, tx, {group_id: groups[group_id].next_flush_at for group_id in done}, now)
+    _finish(use, tx, done, now)

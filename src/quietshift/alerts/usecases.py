@@ -154,8 +154,8 @@ class Alerting:
             elif not group.flush_number and due < group.next_flush_at:
                 store.update_group(tx, group_id, next_flush_at=due, idle=False)
             elif group.idle:
-                store.update_group(tx, group_id, idle=False)
-                due = max(group.next_flush_at, now)
+                due = decide.next_tick(group.next_flush_at, route.group_interval, now)
+                store.update_group(tx, group_id, next_flush_at=due, idle=False)
             else:
                 continue
             flushes.append((group_id, due))
