@@ -155,6 +155,8 @@ def _conditions(match: Node, match_re: Node, listed: Node) -> Matchers:
                 value.error("a regular expression is missing")
                 continue
             made = value.parsed(lambda text, n=name, o=operator: matchers.matcher(n, o, text), None)  # type: ignore[misc]  # the lambda's defaults bind the loop
+            if made and operator == "=~":
+                made = Matcher(name, matchers.anchored(made.value), operator)
             found.append(made or Matcher(name, "", operator if value.missing else "="))
     for item in listed.items():
         read = item.parsed(matchers.read_matchers, matchers.Reading(()))

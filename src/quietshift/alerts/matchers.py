@@ -96,22 +96,33 @@ def route_order(m: Matcher) -> tuple[str, str, int]:
     return (m.name, m.value, ("=", "!=", "=~", "!~").index(m.operator))
 
 
+def anchored(pattern: str) -> str:
+    """The pattern as Alertmanager keeps and shows that of a `match_re`, in group keys too."""
+    return f"^(?:{pattern})$"
+
+
+def _bare(pattern: str) -> str:
+    """Without the anchors that mean nothing here, for a pattern has to match the whole text anyway."""
+    return pattern[4:-2] if pattern.startswith("^(?:") and pattern.endswith(")$") else pattern
+
+
 def alternatives(pattern: str) -> frozenset[str] | None:
     """All texts that a pattern of plain words and `|` matches; None for any other."""
+    pattern = _bare(pattern)
     return frozenset(pattern.split("|")) if pattern.isascii() and _PLAIN.fullmatch(pattern) else None
 
 
 @functools.lru_cache(maxsize=4096)
 def compiled(pattern: str) -> Callable[[str], bool]:
     """Tells whether a whole text matches an RE2 pattern. Raises ValueError for what RE2 does not take."""
-    if len(pattern) > MAX_PATTERN:
+    if len(_bare(pattern)) > MAX_PATTERN:
         raise ValueError(f"the regular expression is longer than {MAX_PATTERN} characters")
     words = alternatives(pattern)
     if words is not None:
         return words.__contains__
-    if pattern == ".+":
+    if _bare(pattern) == ".+":
         return lambda value: bool(value) and "\n" not in value
-    if pattern == ".*":
+    if _bare(pattern) == ".*":
         return lambda value: "\n" not in value
     try:
         pattern.encode()
