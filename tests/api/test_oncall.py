@@ -6,6 +6,8 @@ from typing import Any
 from sqlalchemy import Table, insert
 
 from quietshift.incidents.store import incidents
+from quietshift.kernel import journal
+from quietshift.oncall.model import Oncall
 from quietshift.paging.tables import pages
 from tests.support.web import Site
 
@@ -44,3 +46,80 @@ def test_pages_are_told_to_the_person_and_their_sum_to_everybody(site: Site) -> 
     (other,) = [one for one in theirs["people"] if one["user"] == "ana"]
     assert (other["pages"], other["interrupted_nights"], other["hours"]) == (None, None, own["hours"])
     assert (theirs["pages"], theirs["interrupted_nights"]) == (mine["pages"], mine["interrupted_nights"]) == (3, 1)
+
+
+def test_an_override_is_made_shown_counted_and_taken_back(site: Site) -> None:
+    program, override = site.program("respond"), f"{BASE}/overrides"
+    asked = {
+        "schedule": "storage", "user": "dee", "start": "2026-11-21T02:00:00Z", "end": "2026-11-21T09:00:00Z", "why": "a swap",
+    }  # fmt: skip
+    made = program.post(override, json=asked)
+    assert made.status_code == 201
+    one = made.json()
+    assert (one["created_by"], one["instead_of"], one["why"]) == ("token:t-respond", "", "a swap")
+    on = program.get(f"{BASE}?schedule=storage").json()[0]
+    assert (on["users"], on["layer"], on["end"]) == (["dee"], "override", "2026-11-21T09:00:00Z")
+    times = "from=2026-11-21T00:00:00Z&to=2026-11-22T00:00:00Z"
+    shifts = program.get(f"{BASE}/shifts?schedule=storage&{times}").json()
+    assert [(s["user"], s["hours"]) for s in shifts if s["layer"] == "override"] == [("dee", 7.0)]
+    assert [o["id"] for o in program.get(f"{override}?schedule=storage").json()] == [one["id"]]
+    assert program.get(f"{override}?schedule=web").json() == []
+    assert program.post(f"{override}/{one['id']}/end").status_code == 200
+    assert program.get(f"{BASE}?schedule=storage").json()[0]["users"] != ["dee"]
+    assert program.get(override).json() == []
+    shifts = program.get(f"{BASE}/shifts?schedule=storage&{times}").json()
+    assert [s["hours"] for s in shifts if s["layer"] == "override"] == [1.0], "what was, stays"
+    assert program.post(f"{override}/{one['id']}/end").status_code == 409
+    with site.app.db.read() as tx:
+        acts = [(entry.act, entry.actor) for entry in journal.entries(tx, subject="schedule:storage")]
+    assert acts == [("oncall.override_ended", "token:t-respond"), ("oncall.override_added", "token:t-respond")]
+
+
+def test_one_that_has_not_begun_never_does(site: Site) -> None:
+    program, override = site.program("respond"), f"{BASE}/overrides"
+    asked = {"schedule": "storage", "user": "dee", "start": "2026-11-22T02:00:00Z", "end": "2026-11-22T09:00:00Z"}
+    made = program.post(override, json=asked).json()
+    assert program.post(f"{override}/{made['id']}/end").status_code == 200
+    assert program.post(f"{override}/{made['id']}/end").status_code == 404
+    assert program.get(f"{override}?since=2026-01-01T00:00:00Z").json() == []
+
+
+def test_who_belongs_to_the_schedule_may_and_what_is_wrong_is_told(site: Site) -> None:
+    override = f"{BASE}/overrides"
+    asked = {"schedule": "storage", "user": "dee", "start": "2026-11-21T04:00:00Z", "end": "2026-11-21T09:00:00Z"}
+    people = {user for layer in site.app.ops.current.get(Oncall).get("storage").layers for user in layer.users}
+    inside, outside = sorted(people)[0], "dee"
+    assert outside not in people
+    refused = site.signed_in(outside).post(override, json=asked)
+    assert refused.status_code == 403
+    assert "its people, members of group:default/storage and administrators" in refused.text
+    assert site.signed_in(inside).post(override, json=asked).status_code == 201
+    assert site.signed_in("ana", role="admin").post(override, json=asked).status_code == 201
+    assert site.signed_in(inside, role="viewer").post(override, json=asked).status_code == 403
+    program = site.program("respond")
+    for change, status, said in (
+        ({"schedule": "nope"}, 404, "no schedule"), ({"user": "nope"}, 404, "no User"), ({"instead_of": "nope"}, 404, "no User"),
+        ({"instead_of": "dee"}, 400, "stand in for themselves"), ({"instead_of": "chen"}, 409, "is not on in storage"),
+        ({"end": "2026-11-21T04:00:00Z"}, 400, "ends after its start"), ({"end": "2028-11-21T04:00:00Z"}, 400, "366 days"),
+        ({"start": "2026-11-20T00:00:00Z", "end": "2026-11-21T02:00:00Z"}, 409, "its end has passed"),
+    ):  # fmt: skip
+        found = program.post(override, json=asked | change)
+        assert (found.status_code, said in found.text) == (status, True), (change, found.text)
+
+
+def test_the_page_of_a_schedule_has_a_form_that_overrides_and_takes_back(site: Site) -> None:
+    people = sorted({user for layer in site.app.ops.current.get(Oncall).get("storage").layers for user in layer.users})
+    browser = site.signed_in(people[0])
+    assert 'action="/schedules/storage/overrides"' in browser.get("/schedules/storage").text
+    assert 'action="/schedules/storage/overrides"' not in site.signed_in("dee").get("/schedules/storage").text
+    form = {"user": "dee", "start": "2026-11-21T03:00", "end": "2026-11-21T20:00", "instead": "", "why": "ill"}
+    wrong = browser.post("/schedules/storage/overrides", data=form | {"end": "2026-11-21T01:00"})
+    assert (wrong.status_code, "ends after its start" in wrong.text, 'value="ill"' in wrong.text) == (422, True, True)
+    assert browser.post("/schedules/storage/overrides", data=form).status_code == 303
+    page = browser.get("/schedules/storage").text
+    zone = site.app.ops.current.get(Oncall).get("storage").zone
+    (made,) = browser.get(f"{BASE}/overrides").json()
+    assert datetime.fromisoformat(made["start"]).astimezone(zone).strftime("%H:%M") == "03:00", "the schedule's local time"
+    assert f"/schedules/storage/overrides/{made['id']}/end" in page
+    assert browser.post(f"/schedules/storage/overrides/{made['id']}/end").status_code == 303
+    assert browser.get(f"{BASE}/overrides").json() == []

@@ -107,6 +107,21 @@ def schedule() -> Context:
             {"at": s["start"], "before": before["person"], "after": s["person"]} for before, s in itertools.pairwise(final[:4])
         ],
         layers=[{"name": "weekly", "about": "every week from Mon 09:00: Ana, Bo, Chen"}],
+        changes=[
+            {
+                "id": "01",
+                "person": BO,
+                "instead": "Ana",
+                "start": hole,
+                "end": hole + timedelta(hours=9),
+                "why": "a swap",
+                "by": "user:bo",
+            },
+        ],
+        can_override=True,
+        people=[("ana", "Ana"), ("bo", "Bo")],
+        typed={"user": "ana", "start": "", "end": "", "instead": "", "why": ""},
+        wrong="",
         gaps=[{"start": hole, "end": hole + timedelta(hours=15)}],
         weeks=[
             week("Week 47", datetime(2026, 11, 16, tzinfo=BERLIN)),

@@ -238,3 +238,21 @@ def test_load_counts_what_each_person_carries(ops):
     wrong = run("load", "--ops", ops, *times)
     assert "catalog/all.yaml:" in str(wrong.exception)
     assert "'XX' is no country" in str(wrong.exception)
+
+
+def test_overrides_are_added_listed_and_ended_at_the_server(httpserver):
+    environ = {"QUIETSHIFT_URL": httpserver.url_for(""), "QUIETSHIFT_TOKEN": "t0"}
+    made = {
+        "id": "01a", "schedule": "storage", "user": "bo", "instead_of": "ana", "start": "2026-03-01T00:00:00Z",
+        "end": "2026-03-02T00:00:00Z", "why": "ill", "created_by": "token:t0", "created_at": "2026-03-01T00:00:00Z",
+    }  # fmt: skip
+    asked = {key: made[key] for key in ("schedule", "user", "start", "end", "instead_of", "why")}
+    httpserver.expect_request("/api/v1/oncall/overrides", method="POST", json=asked).respond_with_json(made, status=201)
+    listed = httpserver.expect_request("/api/v1/oncall/overrides", method="GET", query_string={"schedule": "storage"})
+    listed.respond_with_json([made])
+    httpserver.expect_request("/api/v1/oncall/overrides/01a/end", method="POST").respond_with_json(made)
+    which = ("--schedule", "storage", "--user", "bo", "--instead-of", "ana", "--why", "ill")
+    added = run("override", "add", *which, "--from", "2026-03-01", "--to", "2026-03-02", env=environ)
+    assert added.stdout == "01a: bo is on in storage instead of ana from 2026-03-01T00:00:00Z to 2026-03-02T00:00:00Z\n"
+    assert json.loads(run("override", "list", "--schedule", "storage", "-o", "json", env=environ).stdout) == [made]
+    assert "01a: bo is no longer on" in run("override", "end", "01a", env=environ).stdout

@@ -6,6 +6,7 @@ import pytest
 
 from quietshift.incidents import usecases
 from quietshift.incidents.model import State
+from quietshift.oncall import usecases as oncall
 from tests.stories.world import World
 
 ROOMS_ABOVE = ("runbooks", "learning", "changes", "delivery", "capacity", "fleet", "review", "chatops")
@@ -188,3 +189,18 @@ def test_odd_texts_wake_somebody_all_the_same(world: World, odd: str) -> None:
     world.expect_page("ana", within="1s")
     assert "\x00" not in world.incident.title
     assert len(world.incident.title) <= 200
+
+
+def test_who_was_put_on_call_by_an_override_at_run_time_is_paged(world: World) -> None:
+    world.on_shift("storage", primary="ana", secondary="bo").members.append("chen")
+    world.at("01:00")
+    now = world.clock.now()
+    with world.app.db.write() as tx:
+        made = oncall.override(
+            tx, "storage", "chen", now, now + timedelta(hours=4), "user:chen", now, ops=world.app.ops.current, asks="chen",
+            instead="ana", why="ana is ill",
+        )  # fmt: skip
+    world.at("02:00").alert("GitErrorBudgetBurn", service="gitaly").expect_page("chen", because="chen instead of ana").ack("chen")
+    with world.app.db.write() as tx:
+        oncall.end_override(tx, made.id, "user:chen", world.clock.now(), ops=world.app.ops.current, asks="chen")
+    world.at("03:00").alert("DiskWillFill", service="gitaly").expect_page("ana")

@@ -66,6 +66,12 @@ class Loaded:
         """The part of this type. Raises KeyError where no room offered it."""
         return cast("T", self._parts[kind])
 
+    def having(self, value: object) -> Loaded:
+        """The same with this part in place of the one of its type; this one stays as it is."""
+        other = Loaded(self.root)
+        other._parts = {**self._parts, type(value): value}
+        return other
+
     def has(self, kind: type) -> bool:
         return kind in self._parts
 

@@ -11,7 +11,7 @@ from quietshift.kernel.clock import rfc3339
 from quietshift.kernel.errors import NotFound
 from quietshift.oncall import decide
 from quietshift.oncall.ledger import Load
-from quietshift.oncall.model import Oncall, Schedule
+from quietshift.oncall.model import Change, Oncall, Schedule
 
 
 def who(schedule: Schedule, at: datetime) -> dict[str, Any]:
@@ -80,6 +80,21 @@ def gaps(schedules: Iterable[Schedule], start: datetime, end: datetime) -> list[
         for schedule in schedules
         for gap in decide.gaps(schedule, start, end)
     ]
+
+
+def change(one: Change) -> dict[str, Any]:
+    """An override made at run time."""
+    return {
+        "id": one.id,
+        "schedule": one.schedule,
+        "user": one.override.user,
+        "instead_of": one.override.instead,
+        "start": rfc3339(one.override.start),
+        "end": rfc3339(one.override.end),
+        "why": one.why,
+        "created_by": one.created_by,
+        "created_at": rfc3339(one.created_at),
+    }
 
 
 def load(found: Iterable[Load]) -> list[dict[str, Any]]:

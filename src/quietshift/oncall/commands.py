@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quietshift.kernel.terminal import output_option, show_json, show_table
+from quietshift.oncall.override_commands import override
 
 if TYPE_CHECKING:
     from quietshift.catalog.model import Catalog
@@ -46,6 +47,9 @@ def instant(ctx: click.Context, param: click.Parameter, value: str | None) -> da
 @click.group()
 def oncall() -> None:
     """Who is on call, and when."""
+
+
+oncall.add_command(override)
 
 
 @oncall.command()

@@ -149,6 +149,18 @@ class Override:
 
 
 @dataclass(frozen=True)
+class Change:
+    """An override of a schedule that somebody made while the server ran, and why."""
+
+    id: str
+    schedule: str
+    override: Override
+    why: str
+    created_by: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
 class Schedule:
     """Layers, each covering those before it, and overrides over all; of two overrides the later written counts."""
 

@@ -14,6 +14,7 @@ from quietshift.kernel.errors import Invalid
 from quietshift.kernel.ids import new_id
 from quietshift.kernel.ops import Loaded
 from quietshift.oncall.model import Oncall
+from quietshift.oncall.usecases import current
 from quietshift.paging import bundle_store, bundles, config, contacts, decide, store
 from quietshift.paging.bundles import KINDS
 from quietshift.paging.decide import Call, Found
@@ -121,12 +122,17 @@ def close(tx: Tx, page: Page, event: PageEvent, now: datetime) -> None:
 
 def people(tx: Tx, policy: Policy, at: datetime, ops: Loaded) -> tuple[list[Found], Found]:
     """Whom each step, and the last resort, reaches at an instant."""
-    oncall, catalog = ops.get(Oncall), ops.get(Catalog)
+    oncall, catalog = on_call(tx, ops, at), ops.get(Catalog)
     found = [decide.resolve(step.targets, at, oncall, catalog) for step in policy.steps]
     found.append(decide.resolve(policy.last_resort, at, oncall, catalog))
     ladders = contacts.ladders(tx, (c.user for one in found for c in one.people), ops=ops)
     *steps, last_resort = [decide.reachable(one, ladders) for one in found]
     return steps, last_resort
+
+
+def on_call(tx: Tx, ops: Loaded, at: datetime) -> Oncall:
+    """The schedules as they stand at an instant, with the overrides that were made at run time."""
+    return current(tx, ops.get(Oncall), at)
 
 
 def reach(tx: Tx, found: Found, ops: Loaded) -> Found:
@@ -135,7 +141,7 @@ def reach(tx: Tx, found: Found, ops: Loaded) -> Found:
 
 def preview(tx: Tx, policy: Policy, position: Position, at: datetime, ops: Loaded) -> NextStep:
     targets = decide.targets_at(policy, position)
-    found = decide.resolve(targets, at, ops.get(Oncall), ops.get(Catalog))
+    found = decide.resolve(targets, at, on_call(tx, ops, at), ops.get(Catalog))
     return decide.preview(targets, at, reach(tx, found, ops))
 
 

@@ -16,7 +16,6 @@ from quietshift.kernel.errors import Conflict, NotFound
 from quietshift.kernel.ids import new_id
 from quietshift.kernel.ops import Loaded
 from quietshift.kernel.timers import Timer
-from quietshift.oncall.model import Oncall
 from quietshift.paging import bundle_store, bundles, calls, contacts, decide, store, storm
 from quietshift.paging.decide import Call
 from quietshift.paging.model import (
@@ -102,7 +101,7 @@ def reassign(tx: Tx, incident: IncidentFacts, targets: Sequence[str], actor: str
     Raises Invalid where a target does not exist, Conflict where nobody behind them can be called: nothing is changed then.
     """
     wanted = calls.targets_of(targets, ops)
-    found = calls.reach(tx, decide.resolve(wanted, now, ops.get(Oncall), ops.get(Catalog)), ops)
+    found = calls.reach(tx, decide.resolve(wanted, now, calls.on_call(tx, ops, now), ops.get(Catalog)), ops)
     if not found.people:
         missed = "; ".join(f"{m.target} {m.why}" for m in found.missed)
         raise Conflict(f"nobody behind {', '.join(map(str, wanted))} can be called: {missed}")

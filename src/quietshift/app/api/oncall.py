@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from quietshift.app.api.problems import documented
 from quietshift.app.api.security import AppDep, Reader
 from quietshift.app.api.shapes import InstantIn, InstantOut, Word
+from quietshift.app.wire import App
 from quietshift.catalog.model import Catalog
 from quietshift.kernel.errors import Invalid
 from quietshift.learning import store as learning
@@ -19,6 +20,7 @@ from quietshift.oncall import answers
 from quietshift.oncall.ledger import ledger
 from quietshift.oncall.model import Oncall, Schedule
 from quietshift.oncall.people import person_of
+from quietshift.oncall.usecases import current
 
 router = APIRouter(prefix="/api/v1/oncall", tags=["on call"], responses=documented(404))
 MOST_SHIFTS = timedelta(days=400)
@@ -91,12 +93,12 @@ def list_on_call(
 ) -> list[dict[str, Any]]:
     if schedule and service:
         raise Invalid("schedule and service are two questions: ask one")
-    ops, when = app.ops.current, at or app.clock.now()
+    oncall, when = _current(app), at or app.clock.now()
     if schedule:
-        return [answers.who(ops.get(Oncall).get(schedule), when)]
+        return [answers.who(oncall.get(schedule), when)]
     if service:
-        return answers.who_for_service(ops.get(Oncall), ops.get(Catalog), service, when)
-    return answers.who_everywhere(ops.get(Oncall), when)
+        return answers.who_for_service(oncall, app.ops.current.get(Catalog), service, when)
+    return answers.who_everywhere(oncall, when)
 
 
 @router.get("/shifts", response_model=list[ShiftOut], summary="The shifts of a schedule, cut at both ends")
@@ -108,7 +110,7 @@ def list_shifts(
     end: Annotated[InstantIn, Query(alias="to", description="Until this instant, at most 400 days later.")],
 ) -> list[dict[str, Any]]:
     _check(start, end)
-    return answers.shifts(app.ops.current.get(Oncall).get(schedule), start, end)
+    return answers.shifts(_current(app).get(schedule), start, end)
 
 
 ScheduleIn = Annotated[Word | None, Query(description="Of this schedule. Default: of all.")]
@@ -119,13 +121,13 @@ ToIn = Annotated[InstantIn, Query(alias="to", description="Until this instant, a
 @router.get("/gaps", response_model=list[GapOut], summary="The times at which nobody is on call, and why")
 def list_gaps(app: AppDep, _who: Reader, start: FromIn, end: ToIn, schedule: ScheduleIn = None) -> list[dict[str, Any]]:
     _check(start, end)
-    return answers.gaps(_asked(app.ops.current.get(Oncall), schedule), start, end)
+    return answers.gaps(_asked(_current(app), schedule), start, end)
 
 
 @router.get("/load", response_model=LedgerOut, summary="Hours, nights, weekends and holidays of each person")
 def show_load(app: AppDep, who: Reader, start: FromIn, end: ToIn, schedule: ScheduleIn = None) -> dict[str, Any]:
     _check(start, end)
-    oncall, catalog = app.ops.current.get(Oncall), app.ops.current.get(Catalog)
+    oncall, catalog = _current(app), app.ops.current.get(Catalog)
     with app.db.read() as tx:
         paged = learning.paged(tx, start, end)
     schedules = _asked(oncall, schedule)
@@ -138,6 +140,12 @@ def show_load(app: AppDep, who: Reader, start: FromIn, end: ToIn, schedule: Sche
         "people": answers.load(one if one.user == who.user else replace(one, pages=None, interrupted=None) for one in found),
         "pages": sum(one.pages or 0 for one in found), "interrupted_nights": sum(one.interrupted or 0 for one in found),
     }  # fmt: skip
+
+
+def _current(app: App) -> Oncall:
+    """The schedules with the overrides made at run time."""
+    with app.db.read() as tx:
+        return current(tx, app.ops.current.get(Oncall))
 
 
 def _asked(oncall: Oncall, schedule: str | None) -> list[Schedule]:

@@ -1,4 +1,4 @@
-"""Home, the schedules, what repeats: pages that only read."""
+"""Home, the list of schedules, what repeats: pages that only read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RANGES = (2, 4, 12)
 
 @router.get("/")
 def home(request: Request, app: AppDep, frame: FrameDep, who: Visitor) -> Response:
-    ops, now = app.ops.current, app.clock.now()
+    ops, now = oncall_views.with_overrides(app), app.clock.now()
     start, end, days = oncall_views.span(now, request.state.viewer["zone"])
     later = oncall_views.mine_later(ops, who.user, now)
     with app.db.read() as tx:
@@ -59,17 +59,11 @@ def _repeat(row: Row) -> dict[str, Any]:
 
 @router.get("/schedules")
 def schedules(request: Request, app: AppDep, frame: FrameDep, _who: Visitor) -> Response:
-    ops, now = app.ops.current, app.clock.now()
+    ops, now = oncall_views.with_overrides(app), app.clock.now()
     start, end, days = oncall_views.span(now, request.state.viewer["zone"])
     found = ops.get(Oncall).schedules
     rows = [oncall_views.overview(ops, found[name], now, start, end) for name in sorted(found)]
     return frame.page(request, "schedules.html", now=now, rows=rows, start=start, end=end, days=days)
-
-
-@router.get("/schedules/{name}")
-def schedule(request: Request, app: AppDep, frame: FrameDep, _who: Visitor, name: str) -> Response:
-    ops, now = app.ops.current, app.clock.now()
-    return frame.page(request, "schedule.html", now=now, **oncall_views.detail(ops, ops.get(Oncall).get(name), now))
 
 
 # -- what repeats --------------------------------------------------------------------------------------------------------

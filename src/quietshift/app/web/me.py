@@ -64,7 +64,7 @@ def _show(
     flash = [{"kind": "wrong", "text": wrong}] if wrong else []
     return frame.page(
         request, "me.html", status, topics=[f"user:{user}"], flash=flash, now=now, rules=shown, mine=bool(own),
-        kinds=KINDS, shifts=oncall_views.mine_later(ops, user, now), tests=tests,
+        kinds=KINDS, shifts=oncall_views.mine_later(oncall_views.with_overrides(app), user, now), tests=tests,
     )  # fmt: skip
 
 

@@ -9,16 +9,25 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from quietshift.app.web.names import display_name, owner_name, person
+from quietshift.app.wire import App
 from quietshift.catalog.model import Catalog
 from quietshift.kernel.clock import aware
 from quietshift.kernel.ops import Loaded
 from quietshift.oncall import decide
 from quietshift.oncall.localtime import instant
 from quietshift.oncall.model import OVERRIDE, Layer, Oncall, Schedule
+from quietshift.oncall.usecases import current
 from quietshift.paging.decide import resolve
 from quietshift.paging.model import PagingConfig, Policy, TargetKind
 
 DAYS = 14
+
+
+def with_overrides(app: App) -> Loaded:
+    """The ops directory with the overrides of schedules that were made at run time."""
+    ops = app.ops.current
+    with app.db.read() as tx:
+        return ops.having(current(tx, ops.get(Oncall)))
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from quietshift.app.web import ack, alerts, doors, home, incidents, live, me, silences
+from quietshift.app.web import ack, alerts, doors, home, incidents, live, me, schedules, silences
 
 pages = APIRouter()
-for page in (home, incidents, alerts, silences, me, ack, doors, live):
+for page in (home, schedules, incidents, alerts, silences, me, ack, doors, live):
     pages.include_router(page.router)
