@@ -128,11 +128,14 @@ def test_an_unchanged_group_is_repeated_after_repeat_interval(world):
     assert [when for when, *_ in world.told()] == [10, 3670, 7330]  # the first flush after more than an hour
 
 
-def test_a_failed_notification_is_tried_again_until_it_gets_through(world):
+def test_a_failed_notification_is_tried_again_until_it_gets_through(world, caplog):
     world.down = True
     world.post({"host": "a", "start": 0, "end": 900})
     world.run(31)
     assert world.attempts == 5
+    told = [text for text in caplog.messages if "notification" in text]
+    assert len(told) == 1, "once, when it begins"
+    assert told[0].startswith("a notification to hook/webhook/0 failed and is tried again: ")
     world.down = False
     world.run(120)
     assert world.told() == [(35, "firing", ["a"], [])]

@@ -3,7 +3,9 @@ secret is written to the outbox and a reload takes effect at once."""
 
 from __future__ import annotations
 
+import logging
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,8 +14,9 @@ from quietshift.alerts import decide, flush, store
 from quietshift.alerts.model import NOTIFIED_KINDS
 from quietshift.alerts.usecases import Alerting
 from quietshift.kernel.db import Tx
-from quietshift.kernel.outbox import Answer, Delivery, OutboxKind
+from quietshift.kernel.outbox import Answer, Delivery, OutboxKind, Result
 
+log = logging.getLogger("quietshift.alerts")
 ATTEMPTS = 10_000  # the time limit of a notification ends it, not a number
 THREADS = {"webhook": 16}  # of one kind, so that a provider that hangs holds up nobody else
 OTHERS = 4
@@ -24,7 +27,10 @@ WAS = Answer("permanent", "written by an earlier version; the group is told agai
 
 def kinds(use: Alerting) -> list[OutboxKind]:
     """What the outbox has to know to send notifications."""
-    record_all = partial(flush.record, use)
+
+    def record_all(tx: Tx, results: Sequence[Result], now: datetime) -> None:
+        flush.record(use, tx, results, now)
+        tx.after_commit(partial(_say_what_failed, results))
 
     def record(tx: Tx, delivery: Delivery, answer: Answer, now: datetime) -> None:
         record_all(tx, [(delivery, answer)], now)
@@ -36,6 +42,14 @@ def kinds(use: Alerting) -> list[OutboxKind]:
         )
         for name in NOTIFIED_KINDS
     ]
+
+
+def _say_what_failed(results: Sequence[Result]) -> None:
+    """To the log, once when it begins and once when it is given up: not each server has pages that show it."""
+    for delivery, answer in results:
+        if answer.outcome != "accepted" and (delivery.attempt == 1 or delivery.final):
+            outcome = "was given up" if delivery.final else "failed and is tried again"
+            log.warning("a notification to %s %s: %s", delivery.destination, outcome, answer.text)
 
 
 def warm_up(use: Alerting) -> None:
