@@ -47,6 +47,15 @@ def test_an_alert_that_has_been_firing_for_longer_is_told_at_once(world):
     assert [when for when, *_ in world.told()] == [60]
 
 
+def test_a_group_that_waits_is_told_at_once_if_its_alert_turns_out_to_fire_for_longer(world):
+    world.run(60)
+    world.post({"host": "a", "start": 60, "end": 60})
+    world.run(62)
+    world.post({"host": "a", "start": 0, "end": 400})
+    world.run(75)
+    assert [when for when, *_ in world.told()] == [62]
+
+
 def test_a_new_alert_is_told_at_the_next_interval_and_a_resolved_one_too(world):
     world.post({"host": "a", "end": 1000, "start": 0})
     world.run(20)

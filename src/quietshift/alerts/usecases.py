@@ -90,7 +90,9 @@ class Alerting:
         ids = dict(zip(unknown, store.take_ids(tx, "alerts", len(unknown)), strict=True))
         joining: list[tuple[Alert, datetime]] = []
         for key, alert in after.items():
-            if not alert.grouped:
+            known = before.get(key)
+            # one that is known to fire since earlier may be what its groups wait for, if they were never flushed
+            if not alert.grouped or (known is not None and alert.starts_at < known.starts_at):
                 after[key] = member = msgspec.structs.replace(alert, id=ids.get(key, alert.id), grouped=True)
                 joining.append((member, came[key]))
         store.insert_alerts(tx, ((key, after[key]) for key in unknown))
