@@ -39,9 +39,10 @@ class Scripted:
 
 
 class WebhookServer:
-    """Listens on a free loopback port; 200 to everything that is not scripted."""
+    """Listens on a free loopback port; 200 to everything that is not scripted, or what `judge` makes of path and body."""
 
-    def __init__(self) -> None:
+    def __init__(self, judge: Callable[[str, bytes], int] = lambda _path, _body: 200) -> None:
+        self._judge = judge
         self._changed = threading.Condition()
         self._posts: list[Post] = []
         self._script: dict[str, list[Scripted]] = {}
@@ -93,11 +94,11 @@ class WebhookServer:
         self._thread.join()
         self._http.server_close()
 
-    def _take(self, path: str) -> Scripted:
+    def _take(self, path: str, body: bytes) -> Scripted:
         with self._changed:
             if script := self._script.get(path):
                 return script.pop(0)
-            return self._always.get(path, Scripted())
+            return self._always.get(path) or Scripted(self._judge(path, body))
 
     def _keep(self, post: Post) -> None:
         with self._changed:
@@ -119,7 +120,7 @@ class WebhookServer:
                     return
                 received_at = datetime.now(UTC)
                 path, _, query = self.path.partition("?")
-                answer = server._take(path)
+                answer = server._take(path, body)
                 headers = dict(self.headers.items())
                 server._keep(Post(self.command, path, query, headers, body, received_at, answer.status))
                 if answer.hold:
