@@ -26,7 +26,9 @@ def write_ops(folder: Path, mail: MailServer) -> Path:
     ops = folder / "ops"
     shutil.copytree(EXAMPLE, ops)
     for file, changes in {
-        "quietshift.yaml": {"smtp_smarthost: mail.example.org:587": f"smtp_smarthost: 127.0.0.1:{mail.port}\nsmtp_tls: none"},
+        "quietshift.yaml": {
+            "smtp_smarthost: mail.example.org:587": f"smtp_smarthost: 127.0.0.1:{mail.port}\nsmtp_tls: none\nbundle: {{window: 0s}}"
+        },
         "alertmanager.yml": {"group_wait: 10s": "group_wait: 0s", "group_interval: 1m": "group_interval: 1s"},
         "oncall/payments.yaml": {"users: [ana, bo]": "users: [ana]", "users: [bo, ana]": "users: [bo]"},
         "oncall/contacts.yaml": {'    - {after: 1m, via: "ntfys://ntfy.example.org/ana"}': "    #"},
