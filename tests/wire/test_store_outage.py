@@ -143,11 +143,15 @@ def test_a_postgresql_that_hangs_is_503_within_seconds_and_nothing_answered_200_
         assert (first and first.status, second and second.status) == (503, 503)
         assert at_once - began < 5 + AT_ONCE, "as long as a sender may be kept waiting"
         assert time.monotonic() - at_once < AT_ONCE, "and nobody after it"
+        for _ in range(2):
+            health = ask(f"{server.url}/-/healthy", timeout=10)
+            assert (health.status, "the database" in health.text) == (503, True), health
 
     sender.insist("During", within=20)
 
     assert stored(server) == {"Before", "During"}
     webhook_server.wait_for(1, where=lambda post: post.json["incident"]["alertname"] == "During", within=15)
+    eventually(lambda: ask(f"{server.url}/-/healthy").status, lambda status: status == 200, within=20, what="health")
 
 
 def test_a_full_disk_is_503_and_then_takes_the_alert(

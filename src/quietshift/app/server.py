@@ -38,6 +38,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
+EXAMINED_WITHIN = 3.0  # seconds that a probe waits for a database that does not answer
 ENGINE_FIRST = 5.0  # seconds at most that the web stack is not loaded, where nobody asks for it
 
 
@@ -61,6 +62,7 @@ class Server:
         self._opened: asyncio.Event | None = None
         self._failure: BaseException | None = None
         self._without_web = False
+        self._examining: asyncio.Task[list[str]] | None = None
         self.on_failure: Callable[[], None] = lambda: None
 
     # -- life ------------------------------------------------------------------------------------------------------
@@ -214,9 +216,7 @@ class Server:
             else:
                 await answer(send, 200, b"ready\n", "text/plain")
         elif path == "/-/healthy" and method in ("GET", "HEAD"):
-            ailments = await asyncio.to_thread(self.app.ailments) if self.app is not None else []
-            if self._without_web:
-                ailments.append("the web interface cannot be loaded: see the log")
+            ailments = await self._ailments()
             body = "".join(f"{ailment}\n" for ailment in ailments) or "healthy\n"
             await answer(send, 503 if ailments else 200, body.encode(), "text/plain")
         elif path == "/-/reload" and method in ("POST", "PUT"):
@@ -237,6 +237,22 @@ class Server:
             await answer(send, 405, {"title": "Method not allowed", "status": 405, "detail": f"{method} {path}"})
         else:
             await answer(send, 404, {"title": "Not found", "status": 404, "detail": f"there is no {path}"})
+
+    async def _ailments(self) -> list[str]:
+        """What is wrong. A database that hangs is asked once, not again by each who wants to know."""
+        if self.app is None:
+            return []
+        if self._examining is None:
+            self._examining = asyncio.create_task(asyncio.to_thread(self.app.ailments))
+            self._examining.add_done_callback(self._examined)
+        task = self._examining
+        await asyncio.wait({task}, timeout=EXAMINED_WITHIN)
+        if not task.done():
+            return [f"the database has not answered for {EXAMINED_WITHIN:.0f} seconds"]
+        return [*task.result(), *(["the web interface cannot be loaded: see the log"] if self._without_web else [])]
+
+    def _examined(self, _task: asyncio.Task[list[str]]) -> None:
+        self._examining = None
 
     def _who_reloads(self, scope: Scope) -> str | None:
         """Whoever uses a server that only this machine reaches, except by a page of another site, or who has a token of scope
