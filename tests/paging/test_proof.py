@@ -50,7 +50,7 @@ def people(policy: Policy, *schedules: Schedule, days: int = 7, start: datetime 
     ladders: dict[str, Ladder] = {
         name: (Rule(timedelta(), f"mailto:{name}@example.org"),) for name in {*names, "ana", "bo"} - {silent}
     }
-    end = start + timedelta(days=days) + proof.reach(policy)
+    end = start + timedelta(days=days) + proof.reach(policy, ladders)
     return People(Oncall({one.name: one for one in schedules}), catalog("ana", "bo", *names), ladders, start, end)
 
 
@@ -142,6 +142,15 @@ def test_a_ladder_and_a_delay_put_off_the_first_contact() -> None:
     known.ladders = {"ana": (Rule(2 * MINUTE, "mailto:ana@example.org"),)}
     made, _ = proved(one, known, days=1)
     assert [(m.reached_within, m.first and m.first.after) for m in made] == [(7 * MINUTE, 5 * MINUTE)]
+
+
+def test_a_first_contact_that_is_slower_than_the_calls_is_never_tried() -> None:
+    one = policy(("0s", "user:ana"), fallback="user:ana")
+    known = people(one)
+    known.ladders = {"ana": (Rule(30 * MINUTE, "mailto:ana@example.org"),)}
+    made, found = proved(one, known, days=1)
+    assert [m.reached_within for m in made] == [None]
+    assert [(finding.kind, finding.error) for finding in found] == [(Kind.UNREACHED, True)]
 
 
 def test_an_override_ends_a_stretch_at_its_edges() -> None:

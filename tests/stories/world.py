@@ -16,10 +16,10 @@ import yaml
 from quietshift.alerts.model import AlertsConfig
 from quietshift.alerts.wires.alertmanager import decode
 from quietshift.app import parts, wire
+from quietshift.app.simulation import Driver
 from quietshift.app.wire import App
 from quietshift.incidents import store, timeline, usecases
 from quietshift.incidents.model import Incident, State, TimelineEntry, parse_ref
-from quietshift.kernel import outbox, timers
 from quietshift.kernel.clock import ManualClock, rfc3339
 from quietshift.kernel.durations import parse_duration
 from quietshift.kernel.errors import QuietshiftError
@@ -198,26 +198,15 @@ class World:
         raise AssertionError(f"something is due without end at {self.now}")
 
     def _next_due(self) -> datetime | None:
-        dues = [*self._next_rows(), *(one.sent_at + RESEND for one in self.firing.values())]
+        dues = [Driver(self.app, self.clock).next_due(), *(one.sent_at + RESEND for one in self.firing.values())]
         return min((due for due in dues if due is not None), default=None)
-
-    def _next_rows(self) -> tuple[datetime | None, datetime | None]:
-        """When the engine has something to do: the next timer, the next delivery."""
-        with self.app.db.read() as tx:
-            return timers.next_due(tx), outbox.next_due(tx, list(self.app.registry.outbox))
-
-    def _is_due(self, due: datetime | None) -> bool:
-        return due is not None and due <= self.now
 
     def _turn(self) -> None:
         """Everything that is due at this instant, once."""
         again = [one for one in self.firing.values() if one.sent_at + RESEND <= self.now]
         if again:
             self._send(again)
-        if self._is_due(self._next_rows()[0]):
-            timers.run_due(self.app.db, self.app.registry.timers, self.now)
-        if self._is_due(self._next_rows()[1]):
-            outbox.run_due(self.app.db, self.app.registry.outbox, self.now)
+        Driver(self.app, self.clock).turn()
         for post in self.phone.posts()[self._seen :]:
             self._seen += 1
             body = post.json

@@ -85,7 +85,7 @@ def prove(
         for name in one.policies:
             by_policy.setdefault(name, []).append(one.entity.id)
     policies = [paging.policy(name) for name in by_policy]
-    longest = max((proof.reach(policy) for policy in policies), default=timedelta())
+    longest = max((proof.reach(policy, paging.contacts) for policy in policies), default=timedelta())
     people = People(ops.get(Oncall), catalog, paging.contacts, start, end + longest)
     made = {policy.name: proof.stretches(policy, people, start, end) for policy in policies}
     found: dict[tuple[object, ...], tuple[Finding, dict[str, None]]] = {}

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from quietshift.catalog.model import Catalog
+from quietshift.kernel.durations import format_duration
 from quietshift.oncall.decide import shifts
 from quietshift.oncall.model import Oncall
 from quietshift.paging import decide
@@ -50,16 +51,39 @@ def course(policy: Policy, look: Look) -> Iterator[Planned]:
         after, position = after + made.wait, made.next
 
 
-def first_two(policy: Policy, look: Look) -> list[Planned]:
-    """The calls until two of them have called somebody, or nobody at all can be called."""
+def beginning(policy: Policy, look: Look, ladders: Mapping[str, Ladder]) -> tuple[list[Planned], timedelta | None]:
+    """The calls until two of them have called somebody and a contact of somebody was tried, or nobody at all can be called; and
+    how long after the start that contact is tried.
+
+    Who is called again gets a new page in place of the one before, and what of its ladder was not tried yet is not tried any
+    more: a first contact that is slower than the calls are is not tried (None: not as far as is looked).
+    """
     found: list[Planned] = []
-    called = 0
+    waiting: dict[str, timedelta] = {}  # when the first contact of each is tried, unless they are called again before
+    tried: timedelta | None = None
+    calls, ended, limit = 0, False, reach(policy, ladders)
     for planned in course(policy, look):
-        found.append(planned)
-        called += bool(planned.call.people)
-        if called == 2 or planned.call.event is EscalationEvent.NOBODY:
-            return found
-    raise AssertionError("a course has no end")
+        soonest = min(waiting.values(), default=None)
+        if tried is None and soonest is not None and soonest < planned.after:
+            tried = soonest
+        if planned.after > limit or (tried is not None and (ended or calls == 2)):
+            break
+        if not ended and calls < 2:
+            found.append(planned)
+            calls += bool(planned.call.people)
+            ended = planned.call.event is EscalationEvent.NOBODY
+        if ended and not waiting:
+            break
+        for candidate in planned.call.people:
+            waiting[candidate.user] = planned.after + ladders[candidate.user][0].after
+        if tried is None and planned.after in waiting.values():
+            tried = planned.after
+    return found, tried
+
+
+def _most(policy: Policy) -> int:
+    """How many calls are looked at: all rounds (of many rounds the first), and what follows them."""
+    return min(policy.rounds * len(policy.steps), 60) + 3
 
 
 # -- whom targets reach, over time ---------------------------------------------------------------------------------------
@@ -144,10 +168,11 @@ class Stretch:
     reached_within: timedelta | None
 
 
-def reach(policy: Policy) -> timedelta:
-    """How long after its start an escalation may make its second call, at most."""
-    longest = max(policy.round_wait, decide.LAST_RESORT_EVERY, *(step.after for step in policy.steps))
-    return policy.steps[0].after + longest * (len(policy.steps) + 2)
+def reach(policy: Policy, ladders: Mapping[str, Ladder]) -> timedelta:
+    """How far an escalation is looked at, from its start."""
+    slowest = max((ladder[0].after for ladder in ladders.values() if ladder), default=timedelta())
+    longest = max(policy.round_wait, decide.LAST_RESORT_EVERY, slowest, *(step.after for step in policy.steps))
+    return policy.steps[0].after + longest * _most(policy)
 
 
 def stretches(policy: Policy, people: People, start: datetime, end: datetime) -> list[Stretch]:
@@ -155,8 +180,8 @@ def stretches(policy: Policy, people: People, start: datetime, end: datetime) ->
 
     Raises ValueError where `people` is not known for as long after the end as an escalation takes.
     """
-    if people.start > start or people.end < end + reach(policy):
-        raise ValueError(f"{policy.name}: people are known until {people.end}, not until {end + reach(policy)}")
+    if people.start > start or people.end < end + reach(policy, people.ladders):
+        raise ValueError(f"{policy.name}: people are known until {people.end}: not long enough after {end}")
     steps = [people.reached(step.targets) for step in policy.steps]
     last_resort = people.reached(policy.last_resort)
     found: list[Stretch] = []
@@ -170,20 +195,14 @@ def stretches(policy: Policy, people: People, start: datetime, end: datetime) ->
             until = min(until, *(changes - after for _, changes in (*now, last)))
             return [one for one, _ in now], last[0]
 
-        made = _stretch(here, end, first_two(policy, look), people.ladders)
-        stands = Stretch(here, until, made.first, made.next, made.reached_within)
+        planned, tried = beginning(policy, look, people.ladders)
+        calls = [Called.of(one) for one in planned if one.call.people]
+        stands = Stretch(here, until, calls[0] if calls else None, calls[1] if len(calls) > 1 else None, tried)
         if found and _alike(found[-1], stands):
-            stands = Stretch(found.pop().start, until, made.first, made.next, made.reached_within)
+            stands = replace(stands, start=found.pop().start)
         found.append(stands)
         here = until
     return found
-
-
-def _stretch(start: datetime, end: datetime, planned: Sequence[Planned], ladders: Mapping[str, Ladder]) -> Stretch:
-    calls = [one for one in planned if one.call.people]
-    rungs = [one.after + ladders[c.user][0].after for one in calls for c in one.call.people]
-    made = [Called.of(one) for one in calls]
-    return Stretch(start, end, made[0] if made else None, made[1] if len(made) > 1 else None, min(rungs, default=None))
 
 
 def _alike(one: Stretch, other: Stretch) -> bool:
@@ -198,6 +217,7 @@ class Kind(StrEnum):
 
     NOBODY = "nobody"  # error: nobody at all can be called, not even the fallback
     GAP = "gap"  # error: a step calls nobody, since nobody is on
+    UNREACHED = "unreached"  # error: people are called, and called again before the first contact of anybody is tried
     NO_CONTACT = "no_contact"  # somebody who is to be called has no contact; an error where the step calls nobody therefore
     SAME_PERSON = "same_person"  # warning: the second call reaches nobody whom the first did not
     NO_FALLBACK = "no_fallback"  # warning: after all rounds, or where no step reaches anybody, nobody is left
@@ -251,7 +271,13 @@ def findings(policy: Policy, made: Sequence[Stretch], people: People, start: dat
         if one.first is None:
             add(Kind.NOBODY, True, f"escalation policy {policy.name} can call nobody at all, not even its fallback",
                 (one.start, one.end))  # fmt: skip
-        elif len(policy.steps) > 1 and one.next is not None and set(one.next.users) <= set(one.first.users):
+            continue
+        if one.reached_within is None:
+            who = ", ".join(one.first.users)
+            again = format_duration(reach(policy, people.ladders))
+            text = f"escalation policy {policy.name} calls {who} again before a first contact is tried: none is within {again}"
+            add(Kind.UNREACHED, True, text, (one.start, one.end))
+        if len(policy.steps) > 1 and one.next is not None and set(one.next.users) <= set(one.first.users):
             passing = one.end - one.start <= one.next.after - one.first.after
             when = ": they are first until the hand-off, and next after it" if passing else ""
             text = f"escalation policy {policy.name} calls nobody next whom it has not called first{when}"
