@@ -64,6 +64,8 @@ def test_what_cannot_be_is_told_in_one_line(server: Server) -> None:
         (("silence", "show", "nothing"), 1, "there is no silence nothing"),
         (("silence", "extend", "nothing"), 1, "not found"),
         (("alerts", "silence", "0000000000000000", "--for", "1h", "--why", "x"), 1, "no alert 0000000000000000"),
+        (("alerts", "silence", "DiskFull", "--for", "1h", "--why", "x"), 2, "not a fingerprint: 16 hexadecimal digits"),
+        (("alerts", "why", "../incidents"), 2, "not a fingerprint: 16 hexadecimal digits"),
     ):
         done = server.cli(*words)
         assert (done.returncode, said in done.stderr) == (code, True), (words, done.stderr)

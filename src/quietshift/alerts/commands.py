@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -50,8 +51,17 @@ def _rows(found: Iterable[Mapping[str, Any]]) -> Iterable[list[object]]:
         ]
 
 
+def _be_fingerprint(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{16}", value):
+        raise click.BadParameter("not a fingerprint: 16 hexadecimal digits, as `quietshift alerts list` shows them")
+    return value
+
+
+fingerprint_argument = click.argument("fingerprint", callback=_be_fingerprint)
+
+
 @alerts.command()
-@click.argument("fingerprint")
+@fingerprint_argument
 @output_option
 def why(fingerprint: str, output: str) -> None:
     """Say every decision about an alert with its reason, for each route that takes it: its group, what mutes it and until when,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quietshift.alerts.commands import alerts
+from quietshift.alerts.commands import alerts, fingerprint_argument
 from quietshift.alerts.silence_commands import for_option, make, sure_option, until_option, why_option
 from quietshift.alerts.template_commands import template
 from quietshift.kernel.terminal import output_option, show_json, show_table
@@ -73,7 +73,7 @@ def route(labels: Labels, at: datetime | None, ops: Path | None, file: Path | No
 
 
 @alerts.command()
-@click.argument("fingerprint")
+@fingerprint_argument
 @for_option
 @until_option
 @why_option
