@@ -123,3 +123,49 @@ def test_the_page_of_a_schedule_has_a_form_that_overrides_and_takes_back(site: S
     assert f"/schedules/storage/overrides/{made['id']}/end" in page
     assert browser.post(f"/schedules/storage/overrides/{made['id']}/end").status_code == 303
     assert browser.get(f"{BASE}/overrides").json() == []
+
+
+def test_a_swap_is_offered_taken_and_worked(site: Site) -> None:
+    program, covers = site.program("respond"), f"{BASE}/covers"
+    monday, next_monday = "2026-11-23T08:00:00Z", "2026-11-30T08:00:00Z"
+    turns = program.get(f"{BASE}/shifts?schedule=storage&from={monday}&to=2026-12-07T08:00:00Z").json()
+    mine, theirs = turns[0]["user"], turns[1]["user"]
+    asked = {
+        "schedule": "storage", "start": "2026-11-24T08:00:00Z", "end": "2026-11-25T08:00:00Z", "why": "a wedding",
+        "back": {"start": next_monday, "end": "2026-12-01T08:00:00Z"}, "asked": [theirs],
+    }  # fmt: skip
+    ana, bo = site.signed_in(mine), site.signed_in(theirs)
+    assert program.post(covers, json=asked).status_code == 400, "a program says who"
+    assert ana.post(covers, json=asked | {"user": theirs}).status_code == 403
+    assert bo.post(covers, json=asked | {"asked": []}).status_code == 409, "who is not on has nothing to give"
+    made = ana.post(covers, json=asked)
+    assert (made.status_code, made.json()["state"]) == (201, "offered")
+    which = f"{covers}/{made.json()['id']}"
+    assert [one["id"] for one in program.get(covers).json()] == [made.json()["id"]]
+    assert program.get(f"{BASE}?schedule=storage&at=2026-11-24T09:00:00Z").json()[0]["users"] == [mine], "nothing has changed yet"
+    assert ana.post(f"{which}/take", json={}).status_code == 403
+    assert site.signed_in("dee").post(f"{which}/take", json={}).status_code == 403
+    taken = bo.post(f"{which}/take", json={}).json()
+    assert (taken["state"], taken["taken_by"], taken["warnings"]) == ("taken", theirs, [])
+    on = [program.get(f"{BASE}?schedule=storage&at={at}").json()[0]["users"] for at in ("2026-11-24T09:00:00Z", next_monday)]
+    assert on == [[theirs], [mine]]
+    again = bo.post(f"{which}/take", json={})
+    assert (again.status_code, "is taken" in again.text) == (409, True)
+    assert program.get(covers).json() == []
+    assert len(program.get(f"{covers}?state=taken").json()) == 1
+
+
+def test_a_request_is_declined_once_all_who_were_asked_have_and_withdrawn_by_who_asked(site: Site) -> None:
+    program, covers = site.program("respond"), f"{BASE}/covers"
+    on = program.get(f"{BASE}?schedule=storage").json()[0]["users"][0]
+    asked = {"schedule": "storage", "user": on, "start": "2026-11-21T04:00:00Z", "end": "2026-11-21T08:00:00Z"}
+    by_name = program.post(covers, json=asked | {"asked": ["ana", "dee"]}).json()["id"]
+    answered = [program.post(f"{covers}/{by_name}/decline", json={"user": user}).json()["state"] for user in ("ana", "dee")]
+    assert answered == ["offered", "declined"]
+    free = program.post(covers, json=asked).json()["id"]
+    assert site.signed_in("dee").post(f"{covers}/{free}/withdraw").status_code == 403
+    assert site.signed_in(on).post(f"{covers}/{free}/withdraw").json()["state"] == "withdrawn"
+    assert program.post(f"{covers}/{free}/take", json={"user": "ana"}).status_code == 409
+    assert program.post(f"{covers}/nope/take", json={"user": "ana"}).status_code == 404
+    assert program.post(covers, json=asked | {"asked": [on]}).status_code == 400
+    assert program.post(covers, json=asked | {"end": "2026-11-21T02:00:00Z"}).status_code == 400

@@ -256,3 +256,26 @@ def test_overrides_are_added_listed_and_ended_at_the_server(httpserver):
     assert added.stdout == "01a: bo is on in storage instead of ana from 2026-03-01T00:00:00Z to 2026-03-02T00:00:00Z\n"
     assert json.loads(run("override", "list", "--schedule", "storage", "-o", "json", env=environ).stdout) == [made]
     assert "01a: bo is no longer on" in run("override", "end", "01a", env=environ).stdout
+
+
+def test_cover_is_asked_for_taken_and_listed_at_the_server(httpserver):
+    environ = {"QUIETSHIFT_URL": httpserver.url_for(""), "QUIETSHIFT_TOKEN": "t0"}
+    made = {
+        "id": "01c", "schedule": "storage", "user": "ana", "start": "2026-03-01T00:00:00Z", "end": "2026-03-02T00:00:00Z",
+        "back": {"start": "2026-03-08T00:00:00Z", "end": "2026-03-09T00:00:00Z"}, "asked": ["bo"], "declined": [],
+        "state": "offered", "taken_by": "", "why": "a wedding", "created_at": "", "updated_at": "", "warnings": [],
+    }  # fmt: skip
+    asked = {key: made[key] for key in ("schedule", "user", "start", "end", "back", "asked", "why")}
+    httpserver.expect_request("/api/v1/oncall/covers", method="POST", json=asked).respond_with_json(made, status=201)
+    httpserver.expect_request("/api/v1/oncall/covers", method="GET").respond_with_json([made])
+    taken = made | {"state": "taken", "taken_by": "bo", "warnings": ["bo rests 6h"]}
+    httpserver.expect_request("/api/v1/oncall/covers/01c/take", json={"user": "bo"}).respond_with_json(taken)
+    who = ("--schedule", "storage", "--user", "ana", "--ask", "bo", "--why", "a wedding")
+    times = ("--from", "2026-03-01", "--to", "2026-03-02", "--back-from", "2026-03-08")
+    added = run("cover", "ask", *who, *times, "--back-to", "2026-03-09", env=environ)
+    assert added.stdout.startswith("01c is offered: ana in storage from 2026-03-01T00:00:00Z to 2026-03-02T00:00:00Z, in return")
+    assert run("cover", "ask", *who, *times, env=environ).exit_code == 2
+    took = run("cover", "take", "01c", "--user", "bo", env=environ)
+    assert took.stdout.startswith("01c is taken by bo: ana in storage")
+    assert took.stderr == "warning: bo rests 6h\n"
+    assert "2026-03-08T00:00:00Z to 2026-03-09T00:00:00Z" in run("cover", "list", env=environ).stdout

@@ -11,7 +11,7 @@ from quietshift.kernel.clock import rfc3339
 from quietshift.kernel.errors import NotFound
 from quietshift.oncall import decide
 from quietshift.oncall.ledger import Load
-from quietshift.oncall.model import Change, Oncall, Schedule
+from quietshift.oncall.model import Change, Cover, Oncall, Schedule
 
 
 def who(schedule: Schedule, at: datetime) -> dict[str, Any]:
@@ -97,6 +97,26 @@ def change(one: Change) -> dict[str, Any]:
     }
 
 
+def cover(one: Cover, warnings: Iterable[str] = ()) -> dict[str, Any]:
+    """A request for cover; warnings: the rest rules that taking it breaks."""
+    return {
+        "id": one.id,
+        "schedule": one.schedule,
+        "user": one.user,
+        "start": rfc3339(one.start),
+        "end": rfc3339(one.end),
+        "back": {"start": rfc3339(one.back[0]), "end": rfc3339(one.back[1])} if one.back else None,
+        "asked": list(one.asked),
+        "declined": list(one.declined),
+        "state": str(one.state),
+        "taken_by": one.taken_by,
+        "why": one.why,
+        "created_at": rfc3339(one.created_at),
+        "updated_at": rfc3339(one.updated_at),
+        "warnings": list(warnings),
+    }
+
+
 def load(found: Iterable[Load]) -> list[dict[str, Any]]:
     """Each person's load, with hours as numbers; None is what is not known."""
     return [
@@ -119,4 +139,5 @@ def load(found: Iterable[Load]) -> list[dict[str, Any]]:
 
 
 def _hours(span: timedelta) -> float:
-    return round(span / timedelta(hours=1), 2)
+    hours = round(span / timedelta(hours=1), 2)
+    return int(hours) if hours.is_integer() else hours

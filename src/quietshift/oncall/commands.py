@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quietshift.kernel.terminal import output_option, show_json, show_table
+from quietshift.oncall.cover_commands import cover
 from quietshift.oncall.override_commands import override
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def oncall() -> None:
 
 
 oncall.add_command(override)
+oncall.add_command(cover)
 
 
 @oncall.command()

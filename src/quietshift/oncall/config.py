@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -12,8 +12,10 @@ from quietshift.kernel.config import Node
 from quietshift.kernel.errors import Problems
 from quietshift.kernel.ops import Loaded, OpsFiles
 from quietshift.oncall.localtime import FIRST, LAST, instant, zone_of
-from quietshift.oncall.model import DAY, DAYS, OVERRIDE, Fairness, Layer, Oncall, Override, Rotation, Schedule, Unit, Window
+from quietshift.oncall.model import DAY, DAYS, OVERRIDE, Fairness, Layer, Oncall, Override, Rest, Rotation, Schedule, Unit, Window
+from quietshift.oncall.rest import strains
 
+LOOKED_AT = timedelta(weeks=8)  # how far rest rules are looked at when a schedule is read
 API_VERSION = "quietshift.dev/v1"
 KIND = "Schedule"
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
@@ -68,16 +70,17 @@ def _schedule(document: Node, catalog: Catalog | None) -> Schedule | None:
     if top["spec"].missing:
         top["spec"].error("is required")
         return None
-    spec = top["spec"].fields("owner", "timeZone", "layers", "overrides")
+    spec = top["spec"].fields("owner", "timeZone", "layers", "overrides", "rest")
     owner = _owner(spec["owner"], catalog)
     zone = spec["timeZone"].parsed(zone_of, None) if spec["timeZone"].required() else None
     layers = _layers(spec["layers"], catalog)
     overrides = [_override(node, zone or ZoneInfo("UTC"), catalog) for node in spec["overrides"].items()]
     if not spec["layers"].items() and not overrides:
         spec["layers"].error("a schedule needs layers, or at least overrides: nobody would ever be on")
+    rest = _rest(spec["rest"])
     if not name or zone is None or owner is None:
         return None
-    return Schedule(
+    schedule = Schedule(
         name=name,
         owner=owner,
         zone=zone,
@@ -86,7 +89,31 @@ def _schedule(document: Node, catalog: Catalog | None) -> Schedule | None:
         description=meta["description"].text(),
         file=document.file,
         line=document.line,
+        rest=rest,
     )
+    if rest is not None and layers:
+        _warn_of_strains(spec["rest"], schedule)
+    return schedule
+
+
+def _rest(node: Node) -> Rest | None:
+    if node.missing:
+        return None
+    fields = node.fields("most", "least")
+    most, least = (None if fields[key].missing else fields[key].duration(timedelta()) for key in ("most", "least"))
+    if most is None and least is None:
+        node.error("holds no rule: most (in a row) or least (between two)")
+    return Rest(most, least)
+
+
+def _warn_of_strains(node: Node, schedule: Schedule) -> None:
+    """By the layers' own turns, for the first weeks in which all of them have begun: what a schedule breaks, it breaks soon."""
+    start = max(instant(schedule.zone, datetime.combine(layer.rotation.start, time())) for layer in schedule.layers)
+    found = strains(schedule, start, min(start + LOOKED_AT, LAST - timedelta(days=1)))
+    for user in sorted({strain.user for strain in found}):
+        mine = [strain.text for strain in found if strain.user == user]
+        more = f", and {len(mine) - 1} more within {LOOKED_AT.days} days" if len(mine) > 1 else ""
+        node.warning(f"{mine[0]}{more}")
 
 
 def _owner(node: Node, catalog: Catalog | None) -> Ref | None:

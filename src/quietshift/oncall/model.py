@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -160,6 +160,41 @@ class Change:
     created_at: datetime
 
 
+class CoverState(StrEnum):
+    OFFERED = "offered"
+    TAKEN = "taken"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True)
+class Cover:
+    """A person asks that somebody takes their place for a while. back: the time they take in return. asked: those who may take
+    it, empty: everybody of the schedule."""
+
+    id: str
+    schedule: str
+    user: str
+    start: datetime
+    end: datetime
+    back: tuple[datetime, datetime] | None
+    asked: tuple[str, ...]
+    declined: tuple[str, ...]
+    state: CoverState
+    taken_by: str
+    why: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Rest rules. most: the longest time on call in a row; least: the shortest rest between two; None: no such rule."""
+
+    most: timedelta | None = None
+    least: timedelta | None = None
+
+
 @dataclass(frozen=True)
 class Schedule:
     """Layers, each covering those before it, and overrides over all; of two overrides the later written counts."""
@@ -172,6 +207,7 @@ class Schedule:
     description: str = ""
     file: str = ""
     line: int = 0
+    rest: Rest | None = None
 
 
 @dataclass(frozen=True)
