@@ -27,7 +27,8 @@ def write_ops(folder: Path, mail: MailServer) -> Path:
     shutil.copytree(EXAMPLE, ops)
     for file, changes in {
         "quietshift.yaml": {
-            "smtp_smarthost: mail.example.org:587": f"smtp_smarthost: 127.0.0.1:{mail.port}\nsmtp_tls: none\nbundle: {{window: 0s}}"
+            "smtp_smarthost: mail.example.org:587": f"smtp_smarthost: 127.0.0.1:{mail.port}\nsmtp_tls: none",
+            "smtp_from: quiet": "bundle: {window: 0s}\nsmtp_from: quiet",
         },
         "alertmanager.yml": {"group_wait: 10s": "group_wait: 0s", "group_interval: 1m": "group_interval: 1s"},
         "oncall/payments.yaml": {"users: [ana, bo]": "users: [ana]", "users: [bo, ana]": "users: [bo]"},

