@@ -61,7 +61,7 @@ def beginning(policy: Policy, look: Look, ladders: Mapping[str, Ladder]) -> tupl
     found: list[Planned] = []
     waiting: dict[str, timedelta] = {}  # when the first contact of each is tried, unless they are called again before
     tried: timedelta | None = None
-    calls, ended, limit = 0, False, reach(policy, ladders)
+    calls, ended, limit = 0, False, reach(policy, ladders) - _longest(policy, ladders)
     for planned in course(policy, look):
         soonest = min(waiting.values(), default=None)
         if tried is None and soonest is not None and soonest < planned.after:
@@ -169,10 +169,14 @@ class Stretch:
 
 
 def reach(policy: Policy, ladders: Mapping[str, Ladder]) -> timedelta:
-    """How far an escalation is looked at, from its start."""
+    """How far an escalation is looked at, from its start, at most."""
+    return policy.steps[0].after + _longest(policy, ladders) * (_most(policy) + 1)
+
+
+def _longest(policy: Policy, ladders: Mapping[str, Ladder]) -> timedelta:
+    """Between two calls, or from a call to the first contact, at most."""
     slowest = max((ladder[0].after for ladder in ladders.values() if ladder), default=timedelta())
-    longest = max(policy.round_wait, decide.LAST_RESORT_EVERY, slowest, *(step.after for step in policy.steps))
-    return policy.steps[0].after + longest * _most(policy)
+    return max(policy.round_wait, decide.LAST_RESORT_EVERY, slowest, *(step.after for step in policy.steps))
 
 
 def stretches(policy: Policy, people: People, start: datetime, end: datetime) -> list[Stretch]:
