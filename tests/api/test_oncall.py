@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from icalendar import Calendar
 from sqlalchemy import Table, insert
 
 from quietshift.incidents.store import incidents
@@ -169,3 +170,48 @@ def test_a_request_is_declined_once_all_who_were_asked_have_and_withdrawn_by_who
     assert program.post(f"{covers}/nope/take", json={"user": "ana"}).status_code == 404
     assert program.post(covers, json=asked | {"asked": [on]}).status_code == 400
     assert program.post(covers, json=asked | {"end": "2026-11-21T02:00:00Z"}).status_code == 400
+
+
+def test_a_feed_is_read_by_its_link_alone_until_it_is_revoked(site: Site) -> None:
+    feeds, owner = f"{BASE}/feeds", site.signed_in("eli")
+    made = owner.post(feeds, json={"subject": "user:eli"}).json()
+    assert made["url"].startswith(f"{site.app.settings.base_url}/feeds/")
+    path = made["url"].removeprefix(site.app.settings.base_url)
+    asked = {"schedule": "storage", "user": "eli", "start": "2026-11-21T03:30:00Z", "end": "2026-11-21T04:30:00Z", "why": "x"}
+    site.program("respond").post(f"{BASE}/overrides", json=asked)
+    answer = site.browser().get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/calendar; charset=utf-8")
+    events = Calendar.from_ical(answer.text).walk("VEVENT")
+    times = "from=2026-10-24T03:00:00Z&to=2027-05-22T03:00:00Z"
+    shifts = [
+        (name, shift["user"])
+        for name in sorted(site.app.ops.current.get(Oncall).schedules)
+        for shift in owner.get(f"{BASE}/shifts?schedule={name}&{times}").json()
+        if shift["user"] == "eli"
+    ]
+    assert len(events) == len(shifts) > 20
+    assert len({str(event["uid"]) for event in events}) == len(events)
+    over = [event for event in events if str(event["description"]).startswith("override")]
+    assert [event.decoded("dtstart").isoformat() for event in over] == ["2026-11-21T03:30:00+00:00"]
+    first = min(event.decoded("dtstart") for event in events)
+    assert first < datetime.fromisoformat("2026-10-24T03:00Z"), "a shift that has begun before is shown whole"
+    assert site.browser().get("/feeds/nope.ics").status_code == 404
+    assert site.signed_in("dee").post(f"{feeds}/{made['id']}/revoke").status_code == 403
+    assert owner.post(f"{feeds}/{made['id']}/revoke").status_code == 200
+    assert site.browser().get(path).status_code == 404
+    with site.app.db.read() as tx:
+        assert made["url"].split("/")[-1].removesuffix(".ics") not in str(journal.entries(tx, subject="user:eli"))
+
+
+def test_feeds_of_others_are_made_by_administrators_and_of_schedules_by_everybody(site: Site) -> None:
+    feeds, eli = f"{BASE}/feeds", site.signed_in("eli")
+    assert eli.post(feeds, json={"subject": "user:dee"}).status_code == 403
+    assert eli.post(feeds, json={"subject": "schedule:nope"}).status_code == 404
+    assert eli.post(feeds, json={"subject": "group:storage"}).status_code == 400
+    made = eli.post(feeds, json={"subject": "schedule:storage"}).json()
+    path = made["url"].removeprefix(site.app.settings.base_url)
+    names = {str(event["summary"]) for event in Calendar.from_ical(site.browser().get(path).text).walk("VEVENT")}
+    assert len(names) == 2
+    assert all(name.startswith("storage: ") for name in names)
+    assert [one["subject"] for one in eli.get(feeds).json()] == ["schedule:storage"]
+    assert site.signed_in("dee").get(feeds).json() == []

@@ -18,7 +18,7 @@ from quietshift.kernel.schema import metadata
 
 log = logging.getLogger("quietshift.migrate")
 SCRIPTS = Path(__file__).parent / "migrations"
-HEAD = "0006"  # the newest file in migrations/versions; a test holds it
+HEAD = "0007"  # the newest file in migrations/versions; a test holds it
 _LOCK = 0x71_73_6D_67  # "qsmg"
 _VERSION_TABLE = """CREATE TABLE alembic_version (
     version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"""  # as Alembic makes it

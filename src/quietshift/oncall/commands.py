@@ -12,6 +12,7 @@ import click
 
 from quietshift.kernel.terminal import output_option, show_json, show_table
 from quietshift.oncall.cover_commands import cover
+from quietshift.oncall.feed_commands import feed
 from quietshift.oncall.override_commands import override
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def oncall() -> None:
 
 oncall.add_command(override)
 oncall.add_command(cover)
+oncall.add_command(feed)
 
 
 @oncall.command()
