@@ -39,6 +39,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 EXAMINED_WITHIN = 3.0  # seconds that a probe waits for a database that does not answer
+SWITCH = 0.0005  # seconds (Python's own: 0.005): a thread that has an answer from disk or net waits so long for one that computes
 ENGINE_FIRST = 5.0  # seconds at most that the web stack is not loaded, where nobody asks for it
 
 
@@ -291,6 +292,7 @@ def listen(settings: Settings) -> socket.socket:
 
 def run(server: Server, *socks: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP reloads. Raises what kept the server from opening."""
+    sys.setswitchinterval(SWITCH)
     config = uvicorn.Config(
         server, http=BoundedHttp, log_config=None, access_log=False, server_header=False, date_header=True, lifespan="on",
         ws="none", timeout_graceful_shutdown=3, timeout_keep_alive=65,

@@ -38,6 +38,7 @@ LOCKED_SECONDS = 0.5  # and a server for anybody else's: its senders are to hear
 # the locks it has. Its transaction is undone after IDLE_SECONDS; nobody waits for a lock longer than LOCK_SECONDS.
 IDLE_SECONDS = 15.0
 LOCK_SECONDS = 20.0
+CHECKPOINT = 4000  # pages (16 MB) in the log when they are brought into the file: what changes often is brought there less often
 _AWAY = (sa_exc.OperationalError, sa_exc.InterfaceError, sa_exc.InternalError, sa_exc.TimeoutError)  # Internal: session ended
 
 
@@ -308,6 +309,7 @@ def _sqlite(url: URL, path: Path, patience: float) -> tuple[Engine, Engine]:
             cursor = connection.cursor()
             cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute("PRAGMA synchronous=FULL")
+            cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT}")
             cursor.execute("PRAGMA foreign_keys=ON")
             cursor.execute(f"PRAGMA query_only={int(read_only)}")
             cursor.close()
