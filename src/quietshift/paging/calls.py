@@ -60,8 +60,7 @@ def carry_out(
     state = escalation.state
     if call.event is not None:
         state = decide.escalation_after(state, call.event, what(escalation))
-    for place, missed in call.passed:
-        note(tx, escalation, now, missed.kind, f"{missed.target} at {place}: nobody is called", missed.why)
+    _note_missed(tx, escalation, call, now)
     following = preview(tx, escalation.policy, call.next, now + call.wait, ops)
     after = replace(escalation, state=state, position=call.next, next=following)
     if not call.people:
@@ -193,6 +192,17 @@ def targets_of(texts: Sequence[str], ops: Loaded) -> tuple[Target, ...]:
     if not found:
         raise Invalid("name at least one target: user:NAME, schedule:NAME or group:NAME")
     return tuple(dict.fromkeys(found))
+
+
+def _note_missed(tx: Tx, escalation: Escalation, call: Call, now: datetime) -> None:
+    """What led to nobody. While nobody at all can be called, which is tried each minute, only what was not written yet."""
+    written: set[tuple[str, str, str]] = set()
+    if escalation.state is EscalationState.NOBODY and not call.people:
+        written = {(entry.kind, entry.text, entry.why) for entry in store.log(tx, escalation.incident_id)}
+    for place, missed in call.passed:
+        line = (missed.kind, f"{missed.target} at {place}: nobody is called", missed.why)
+        if line not in written:
+            note(tx, escalation, now, *line)
 
 
 def nobody(tx: Tx, escalation: Escalation, why: str, now: datetime) -> None:
