@@ -38,7 +38,7 @@ LOCKED_SECONDS = 0.5  # and a server for anybody else's: its senders are to hear
 # the locks it has. Its transaction is undone after IDLE_SECONDS; nobody waits for a lock longer than LOCK_SECONDS.
 IDLE_SECONDS = 15.0
 LOCK_SECONDS = 20.0
-CHECKPOINT = 4000  # pages (16 MB) in the log when they are brought into the file: what changes often is brought there less often
+CHECKPOINT = 4000  # pages (16 MB) in the log when they are brought into the file: what changes often, is so less often
 _AWAY = (sa_exc.OperationalError, sa_exc.InterfaceError, sa_exc.InternalError, sa_exc.TimeoutError)  # Internal: session ended
 
 
