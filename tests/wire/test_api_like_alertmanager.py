@@ -203,7 +203,7 @@ REFUSED = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("change", REFUSED, ids=str)
+@pytest.mark.parametrize("change", REFUSED, ids=range(len(REFUSED)))
 def test_what_is_no_silence_is_refused_alike(two: Two, change: dict[str, Any]) -> None:
     theirs, _ = alike(two.ask("POST", "silences", SILENCE | change))
     assert theirs.status in (400, 404, 422)
