@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "init": ("quietshift.app.init_command", "init", "Write a small working ops directory."),
     "check": ("quietshift.app.commands", "check", "Say what is wrong with an ops directory, with file and line."),
     "prove": ("quietshift.app.prove_command", "prove", "Say for every minute of the next weeks whether a human is paged."),
+    "whatif": ("quietshift.app.whatif_command", "whatif", "Say what becomes of an alert, from its route to the last page."),
     "incidents": ("quietshift.incidents.commands", "incidents", "List, show, acknowledge, resolve, snooze, escalate."),
     "oncall": ("quietshift.oncall.commands", "oncall", "Who is on call, and when."),
     "page": ("quietshift.paging.commands", "page", "Page somebody, to test the way."),
