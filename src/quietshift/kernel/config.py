@@ -21,6 +21,8 @@ _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = {"", "~", "null", "Null", "NULL"}
 _TRUE, _FALSE = {"true", "True", "TRUE"}, {"false", "False", "FALSE"}
 MAX_BYTES = 4 << 20
+MAX_DEPTH = 1000  # collections within collections
+MAX_ALIASED = 20_000  # values that are there by aliases, beyond ten times of what is written
 
 
 class Node:
@@ -273,6 +275,51 @@ def parse_documents(data: bytes, name: str, problems: Problems) -> list[Node]:
 
 
 def _compose(text: str, name: str, problems: Problems) -> Iterator[Node]:
+    _bound_depth(text)
+    aliases = "&" in text and "*" in text
     for node in yaml.compose_all(text, Loader=_LOADER):
+        if aliases and node is not None:
+            _bound_size(node)
         if node is not None and not (isinstance(node, yaml.ScalarNode) and node.value in _NULLS):
             yield Node(node, name, problems)
+
+
+def _bound_depth(text: str) -> None:
+    """Raises RecursionError for what is nested more than MAX_DEPTH times: libyaml composes by recursion in C, and 40,000 levels
+    overflow its stack, which ends the process. Nearly no file has so many brackets or so long a line that it has to be parsed."""
+    if text.count("[") + text.count("{") + 2 * max(map(len, text.splitlines()), default=0) < 5 * MAX_DEPTH:
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise RecursionError(f"nested more than {MAX_DEPTH} times")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def _bound_size(root: yaml.Node) -> None:
+    """Raises YAMLError for a document that contains itself, or that is far larger with its aliases written out than it is
+    written: who reads it would never come to an end."""
+    sizes: dict[int, int] = {}  # by id, with all that is below; 0 while that is counted
+    stack = [(root, False)]
+    while stack:
+        node, counted = stack.pop()
+        below = _below(node)
+        if counted:
+            sizes[id(node)] = 1 + sum(sizes[id(child)] for child in below)
+        elif id(node) not in sizes:
+            sizes[id(node)] = 0
+            stack.append((node, True))
+            stack.extend((child, False) for child in below)
+        elif not sizes[id(node)]:
+            raise yaml.MarkedYAMLError(problem="an alias stands within what it names", problem_mark=node.start_mark)
+    if sizes[id(root)] > 10 * len(sizes) + MAX_ALIASED:
+        raise yaml.MarkedYAMLError(problem="its aliases make it too large", problem_mark=root.start_mark)
+
+
+def _below(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [one for pair in node.value for one in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []

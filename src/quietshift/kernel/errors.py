@@ -108,13 +108,15 @@ class Problems:
     def __init__(self, root: Path | None = None) -> None:
         self.root = root
         self.found: list[Problem] = []
+        self._known: set[Problem] = set()
 
     def add(self, file: str | Path, line: int, message: str, severity: str = "error") -> None:
         path = Path(file)
         if self.root is not None and path != self.root and path.is_relative_to(self.root):
             path = path.relative_to(self.root)
         problem = Problem(str(path), line, message, severity)
-        if problem not in self.found:
+        if problem not in self._known:
+            self._known.add(problem)
             self.found.append(problem)
 
     @property
