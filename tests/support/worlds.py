@@ -119,8 +119,8 @@ class _Maker:
         for n in range(rng.choice((1, 1, 2))):
             path = f"/{self.world.name}/{number}/{n}"
             hook: Json = {"url": path, "send_resolved": rng.random() < 0.7}
-            if rng.random() < 0.3:
-                hook["max_alerts"] = rng.choice((0, 1, 2, 3))
+            if rng.random() < 0.6:
+                hook["max_alerts"] = rng.choice((0, 1, 1, 1, 2))
             if rng.random() < 0.15:
                 self.world.refuses[path] = rng.randint(1, 2)
             hooks.append(hook)
