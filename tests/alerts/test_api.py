@@ -436,6 +436,31 @@ def test_no_bytes_are_answered_500(door, body):
     assert door("POST", "/api/v2/silences", raw=body)[0] in (400, 422)
 
 
+MATCHER = st.fixed_dictionaries(
+    {"name": st.sampled_from(["a", "", "b c"]) | JSON, "value": st.sampled_from(["x", "(", ".*", "\ud7ff"]) | JSON},
+    optional={"isRegex": st.booleans() | JSON, "isEqual": st.booleans() | JSON},
+)
+ANY_SILENCE = st.fixed_dictionaries(
+    {"matchers": st.lists(MATCHER, max_size=2) | JSON},
+    optional={
+        "id": st.text(max_size=4) | JSON, "createdBy": JSON, "comment": JSON,
+        "startsAt": st.datetimes().map(lambda d: d.isoformat() + "Z") | JSON,
+        "endsAt": st.datetimes().map(lambda d: d.isoformat() + "-23:59") | JSON,
+    },
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ANY_SILENCE, st.text(max_size=6))
+def test_no_silence_is_answered_500(door, body, word):
+    from urllib.parse import quote
+
+    status, answer = door("POST", "/api/v2/silences", raw=json.dumps(body).encode())
+    assert (status, bool(answer)) in ((200, True), (400, True), (404, True), (422, True))
+    for method in ("GET", "DELETE"):
+        assert door(method, f"/api/v2/silence/{quote(word, safe='')}")[0] in (200, 404, 405, 422)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=20))
 def test_no_filter_is_answered_500(door, text):
