@@ -161,7 +161,7 @@ def _pieces(layer: Layer, zone: ZoneInfo, start: datetime, end: datetime) -> Ite
         while here < len(opened) and opened[here][1] <= begins:
             here += 1
         at = here
-        taker = place(layer, turn)
+        taker = place(layer, turn) if at < len(opened) and opened[at][0] < ends else 0
         while at < len(opened) and opened[at][0] < ends:
             bounds = max(begins, opened[at][0]), min(ends, opened[at][1])
             yield _Piece(*bounds, takers[taker], layer.name, reasons[taker])

@@ -72,7 +72,7 @@ def place(layer: Layer, turn: int) -> int:
     """Whose turn it is, as an index of `layer.takers`."""
     if layer.fairness is Fairness.COVERED and restriction(layer):
         turn = _covered_before(layer.rotation, layer.only, turn)
-    return turn % len(layer.takers)
+    return turn % len(layer.together or layer.users)
 
 
 def restriction(layer: Layer) -> tuple[Window, ...]:
