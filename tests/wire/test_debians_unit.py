@@ -1,5 +1,6 @@
 """`quietshift alertmanager` in Debian's own unit file: its flags, its defaults, its signals."""
 
+import os
 import re
 import shlex
 import signal
@@ -77,3 +78,20 @@ def test_an_unknown_flag_is_named(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "unknown flag '--config.flie', try --help" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_every_decision_about_an_alert_can_be_asked_for(tmp_path: Path) -> None:
+    candidate = Candidate(tmp_path, CONFIG.replace("route: {", "route: {group_wait: 0s, "))
+    try:
+        candidate.post([{"labels": {"alertname": "A"}}])
+        (alert,) = eventually(lambda: candidate.get("alerts"), bool, within=20, what="the alert")
+        asked = [QUIETSHIFT[0], "alerts", "why", alert["fingerprint"]]
+        env = {**os.environ, "QUIETSHIFT_URL": candidate.url}
+        done = subprocess.run(asked, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "To receiver a: " in done.stdout
+        unknown = subprocess.run([*asked[:3], "0" * 16], env=env, capture_output=True, text=True, check=False)
+        assert (unknown.returncode, unknown.stdout) == (1, "")
+        assert "no alert 0000000000000000 is known" in unknown.stderr
+    finally:
+        candidate.end(signal.SIGTERM)

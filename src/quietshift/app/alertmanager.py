@@ -6,6 +6,7 @@ the socket listens.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import re
@@ -18,12 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from quietshift.kernel.errors import Invalid, Problems
+from quietshift.kernel.errors import Invalid, Problems, QuietshiftError, Unavailable
 
 if TYPE_CHECKING:
     import socket
 
-    from quietshift.app.server import Receive, Scope, Send
+    from quietshift.app.server import Scope, Send, Server
     from quietshift.app.wire import App
     from quietshift.kernel.listen import Listener
     from quietshift.kernel.ops import Loaded
@@ -76,6 +77,7 @@ FEATURES_ACCEPTED = (
     "alert-names-in-metrics", "receiver-name-in-metrics", "group-key-in-metrics", "auto-gomemlimit", "auto-gomaxprocs",
     "event-recorder",
 )  # fmt: skip
+_WHY = re.compile(r"/api/v1/alerts/([0-9a-f]{16})/why")
 REFUSED = ("web.config.file", "web.systemd-socket")
 
 
@@ -233,7 +235,7 @@ def main(arguments: Sequence[str]) -> int:
     prefix = flags["web.route-prefix"] or urlsplit(flags["web.external-url"]).path
     server = edge.Server(
         settings, holder, api, open_app, prefix=f"/{prefix.strip('/')}", eager=False,
-        web=_elsewhere,
+        web=lambda scope, _receive, send: _elsewhere(server, scope, send),
     )
     edge.run(server, *socks)
     return 0
@@ -322,13 +324,34 @@ def _load(path: Path) -> tuple[Loaded, Problems]:
     return loaded, problems
 
 
-async def _elsewhere(scope: Scope, _receive: Receive, send: Send) -> None:
-    """There is no web interface here: it needs people, and `quietshift serve` knows them."""
+async def _elsewhere(server: Server, scope: Scope, send: Send) -> None:
+    """There is no web interface here: it needs people, and `quietshift serve` knows them. What `quietshift alerts why` asks for
+    is answered, as there."""
     from quietshift.app import gone
     from quietshift.app.server import answer
 
-    if scope["path"].startswith("/api/v1/"):  # all of it: there is no API of our own here
+    if (asked := _WHY.fullmatch(scope["path"])) and scope["method"] in ("GET", "HEAD"):
+        try:
+            body = await asyncio.to_thread(_explain, server.app, asked[1])
+        except QuietshiftError as error:
+            await answer(send, error.status, {"title": error.title, "status": error.status, "detail": str(error)})
+        else:
+            await answer(send, 200, body)
+        return
+    if scope["path"].startswith("/api/v1/"):  # all the rest: there is no API of our own here
         await answer(send, gone.STATUS, gone.BODY)
         return
     detail = "the API is at /api/v2/; the web interface comes with `quietshift serve`"
     await answer(send, 404, {"title": "Not found", "status": 404, "detail": f"there is no {scope['path']}: {detail}"})
+
+
+def _explain(app: App | None, fingerprint: str) -> bytes:
+    import json
+
+    from quietshift.alerts import why
+
+    if app is None:
+        raise Unavailable("the server is starting")
+    with app.db.read() as tx:
+        found = why.as_json(why.explain(app.alerts.use, tx, fingerprint, app.clock.now()))
+    return json.dumps({**found, "incidents": []}, ensure_ascii=False).encode()
