@@ -82,6 +82,7 @@ PAGES = {
     "POST /incidents/{ref}/steps/{step}": "A runbook's step beside it: done, skipped or failed, with a note.",
     "GET /runbooks/{name:path}": "A runbook.",
     "GET /alerts": "Alerts that are reported now.",
+    "GET /whatif": "What would become of an alert that nobody acknowledges; nothing is sent.",
     "GET /alerts/{fingerprint}": "An alert: every decision about it with its reason, on each route that takes it.",
     "GET /silences": "Silences: active, pending, expired; who, why, until when, how many alerts each mutes now.",
     "GET /silences/new": "A new silence, filled in from an alert (`fingerprint`) or an incident; with what it would mute.",

@@ -97,14 +97,15 @@ PAGES = {
     "silences": "/silences", "no silence": "/silences?state=pending", "silence": "/silences/{silence}",
     "extend": "/silences/{silence}/extend", "edit silence": "/silences/{silence}/edit",
     "new silence": "/silences/new?fingerprint={alert}", "empty form": "/silences/new",
-    "journal": "/journal", "me": "/me", "runbook": "/runbooks/CheckoutFailing", "not there": "/incidents/INC-9",
+    "what if": "/whatif?labels=alertname%3DX,service%3Dcheckout&at=2026-11-23T08:57", "what if, empty": "/whatif",
+    "what if, wrong": "/whatif?labels=x&lasts=soon", "journal": "/journal", "me": "/me", "runbook": "/runbooks/CheckoutFailing", "not there": "/incidents/INC-9",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page_is_accessible_on_a_desk_by_day_and_on_a_phone_by_night(house: House, story: dict[str, str], name: str) -> None:
     seen = house.visit()
-    seen.expected = ("404",) if name == "not there" else ()
+    seen.expected = {"not there": ("404",), "what if, wrong": ("422",)}.get(name, ())
     seen.page.set_viewport_size({"width": 1440, "height": 900})
     seen.page.emulate_media(color_scheme="light", reduced_motion="reduce")
     seen.open(PAGES[name].format(**story))

@@ -160,7 +160,9 @@ def simulated(ops: Loaded, settings: Settings, at: datetime) -> Iterator[tuple[D
             db.close()
 
 
-def whatif(ops: Loaded, settings: Settings, question: Question, known: Known | None = None) -> Course:
+def whatif(
+    ops: Loaded, settings: Settings, question: Question, known: Known | None = None, *, most_turns: int = MOST_TURNS
+) -> Course:
     """The whole course of one alert that nobody acknowledges: until every escalation has gone through all steps and rounds, or
     the incidents are resolved, or nobody is paged for a day. Raises Invalid for labels that make no alert."""
     known = known or Known()
@@ -174,14 +176,14 @@ def whatif(ops: Loaded, settings: Settings, question: Question, known: Known | N
         of = fingerprint(question.labels)
         explanation = _explain(driver, of)
         ended = ""
-        for _ in range(MOST_TURNS):
+        for _ in range(most_turns):
             due = driver.next_due()
             ended = _over(driver, of, question, due)
             if due is None or ended:
                 break
             driver.go_to(due)
         else:
-            ended = f"it is followed no further than {MOST_TURNS:,} turns of the engine"
+            ended = f"it is followed no further than {most_turns:,} turns of the engine"
         return _course(driver, recorder, question, explanation, ended or "nothing is due any more")
 
 
