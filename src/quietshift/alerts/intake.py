@@ -50,7 +50,7 @@ class Intake:
 
     def submit(self, reports: Sequence[Reported], done: Done) -> None:
         """Hand over one request's alerts."""
-        parts = [reports[i : i + MOST] for i in range(0, len(reports), MOST)]
+        parts = [reports[i : i + MOST] for i in range(0, len(reports), MOST)] or [reports]
         told = _when_all(len(parts), done) if len(parts) > 1 else done
         with self._condition:
             full, ended = self._waiting + len(reports) > WAITING, self._stopping
