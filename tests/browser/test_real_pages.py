@@ -98,7 +98,8 @@ PAGES = {
     "extend": "/silences/{silence}/extend", "edit silence": "/silences/{silence}/edit",
     "new silence": "/silences/new?fingerprint={alert}", "empty form": "/silences/new",
     "what if": "/whatif?labels=alertname%3DX,service%3Dcheckout&at=2026-11-23T08:57", "what if, empty": "/whatif",
-    "what if, wrong": "/whatif?labels=x&lasts=soon", "journal": "/journal", "me": "/me", "runbook": "/runbooks/CheckoutFailing", "not there": "/incidents/INC-9",
+    "what if, wrong": "/whatif?labels=x&lasts=soon",
+    "journal": "/journal", "me": "/me", "runbook": "/runbooks/CheckoutFailing", "not there": "/incidents/INC-9",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from quietshift.alerts import labels
 from quietshift.alerts.ladder import STOPPED, WAITING, Hop
 from quietshift.app.simulation import Course
 from quietshift.incidents.model import TimelineEntry
@@ -14,7 +15,7 @@ from quietshift.incidents.timeline import entry_as_json
 from quietshift.kernel.clock import rfc3339
 from quietshift.paging.model import page_as_json
 
-BEFORE = ("Alert received", "Route taken", "Inhibited?", "Silenced?", "Muted?", "Group")  # hops of an alert before its incident
+BEFORE = ("Route taken", "Inhibited?", "Silenced?", "Muted?", "Group")  # hops of an alert before its incident
 KINDS = {"attempt": "page", "alert_firing": "alert", "alert_resolved": "alert", "note": "note"}
 
 
@@ -45,9 +46,10 @@ def events(course: Course) -> list[Event]:
 def _arrival(course: Course) -> Iterable[Event]:
     """Each route's way to the incident desk, as it is when the alert comes; at the end, where there is no incident."""
     at = course.question.at
-    for number, way in enumerate(course.explanation.ways):
+    yield Event(at, "alert", f"Alert received: {labels.text(course.question.labels)}")
+    for way in course.explanation.ways:
         for hop in way.ladder.hops:
-            if hop.title in BEFORE and not (number and hop.title == "Alert received"):
+            if hop.title in BEFORE:
                 yield _of_hop(at, hop)
         if not course.incidents:
             yield Event(at, "stop", "Nobody is paged", way.ladder.answer)
