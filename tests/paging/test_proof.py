@@ -1,13 +1,14 @@
 """What a policy does whenever an escalation may begin: gaps, the same person twice, who cannot be reached; over clock changes."""
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from quietshift.catalog.model import Catalog, Entity, Group, Ref, User
-from quietshift.oncall.model import Layer, Oncall, Override, Rotation, Schedule, Unit, Window
+from quietshift.oncall.model import Layer, Oncall, Override, Rest, Rotation, Schedule, Unit, Window
 from quietshift.paging import proof
 from quietshift.paging.model import Ladder, Policy, Rule, Step, Target
 from quietshift.paging.proof import Kind, People, Stretch
@@ -169,3 +170,12 @@ def test_what_is_not_known_is_not_proved() -> None:
     one = policy(("0s", "user:ana"))
     with pytest.raises(ValueError, match="known until"):
         proof.stretches(one, people(one, days=1), MONDAY, MONDAY + timedelta(days=2))
+
+
+def test_broken_rest_rules_are_told_where_the_schedule_stands() -> None:
+    one = policy(("0s", "schedule:first"))
+    first = replace(schedule("first", "ana"), rest=Rest(24 * HOUR, None))
+    _, found = proved(one, people(one, first), days=2)
+    (told,) = [finding for finding in found if finding.kind is Kind.REST]
+    assert (told.error, told.where, told.spans) == (False, "oncall/storage.yaml:7", ((MONDAY, MONDAY + 48 * HOUR),))
+    assert "ana is on for 48h in a row" in told.text

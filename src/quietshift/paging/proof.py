@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 from quietshift.catalog.model import Catalog
 from quietshift.kernel.durations import format_duration
 from quietshift.oncall.decide import shifts
-from quietshift.oncall.model import Oncall
+from quietshift.oncall.model import Oncall, Schedule
+from quietshift.oncall.rest import strains
 from quietshift.paging import decide
 from quietshift.paging.decide import Call, Found, Missed
 from quietshift.paging.model import EscalationEvent, Ladder, Policy, Position, Target, TargetKind
@@ -227,6 +228,7 @@ class Kind(StrEnum):
     NO_FALLBACK = "no_fallback"  # warning: after all rounds, or where no step reaches anybody, nobody is left
     NO_POLICY = "no_policy"  # error: alerts of a service page nobody
     NO_OWNER = "no_owner"  # warning: nobody answers for a service
+    REST = "rest"  # warning: a schedule breaks its own rest rules
     MUTED = "muted"  # warning: a route says nothing at these times
 
 
@@ -271,6 +273,10 @@ def findings(policy: Policy, made: Sequence[Stretch], people: People, start: dat
         if not reaches.people:
             named = ", ".join(map(str, policy.last_resort))
             add(Kind.NO_FALLBACK, False, f"escalation policy {policy.name}: {named} reaches nobody when all steps are over", span)
+    for schedule in _schedules(policy, people.oncall):
+        for strain in strains(schedule, start, end):
+            place = schedule.file, schedule.line, schedule.zone
+            add(Kind.REST, False, f"schedule:{schedule.name}: {strain.text}", (strain.start, strain.end), place)
     for one in made:
         if one.first is None:
             add(Kind.NOBODY, True, f"escalation policy {policy.name} can call nobody at all, not even its fallback",
@@ -324,7 +330,12 @@ def _place_of(missed: Missed, people: People) -> tuple[str, int, ZoneInfo] | Non
     return (entity.file, entity.line, UTC) if entity else None
 
 
+def _schedules(policy: Policy, oncall: Oncall) -> list[Schedule]:
+    """The schedules it calls, in order."""
+    named = (t.name for step in policy.steps for t in step.targets if t.kind is TargetKind.SCHEDULE)
+    return [oncall.schedules[name] for name in dict.fromkeys(named) if name in oncall.schedules]
+
+
 def _zone(policy: Policy, oncall: Oncall) -> ZoneInfo:
     """In which its times are read: that of the first schedule it calls."""
-    named = (oncall.schedules.get(t.name) for step in policy.steps for t in step.targets if t.kind is TargetKind.SCHEDULE)
-    return next((schedule.zone for schedule in named if schedule is not None), UTC)
+    return next((schedule.zone for schedule in _schedules(policy, oncall)), UTC)
