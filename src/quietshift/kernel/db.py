@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Dialect = Literal["sqlite", "postgresql"]
 FIRST_NUMBER = 1000
 BUSY_SECONDS = 5.0  # how long a command waits for the server's writer
-LOCKED_SECONDS = 0.5  # and a server for anybody else's: its senders are to hear at once, and nobody should hold its file for longer
+LOCKED_SECONDS = 0.5  # and a server for anybody else: senders are to hear at once, and nobody should hold its file for longer
 # PostgreSQL: a process that stands still in the middle of a transaction, or a machine that is cut off, holds up all others with
 # the locks it has. Its transaction is undone after IDLE_SECONDS; nobody waits for a lock longer than LOCK_SECONDS.
 IDLE_SECONDS = 15.0
