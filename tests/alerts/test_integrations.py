@@ -101,7 +101,7 @@ def ask(webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch) -> Any:
         kind: str, answer: Scripted | None = None, written: str = "", told: dict[str, Any] | None = None, settings: str = ""
     ) -> Any:
         given = answer or OK.get(kind, Scripted())
-        monkeypatch.setattr(webhook_server, "_take", lambda _path: given)
+        monkeypatch.setattr(webhook_server, "_take", lambda _path, _body: given)
         before = len(webhook_server.posts())
         base = webhook_server.url("")
         made = deliver(kind, (written or KINDS[kind]).replace("%s", base), told, settings.replace("%s", base))

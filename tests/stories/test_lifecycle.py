@@ -186,7 +186,7 @@ def test_an_older_incident_that_was_reopened_hears_of_its_group(paged: World) ->
     options = {"ops": paged.app.ops.current, "settings": paged.app.settings}
     with paged.app.db.write() as tx:
         usecases.reopen(tx, older.id, "user:ana", paged.now, **options)
-    paged.until(paged.now).expect_page("ana")
+    paged.until(paged.now).expect_page("ana", within="10s")
     paged.at("03:14").alert("GitErrorBudgetBurn", service="gitaly", instance="n2").at("03:18").resolve_alerts().at("03:30")
     with paged.app.db.read() as tx:
         assert timers.parked(tx) == []
