@@ -131,20 +131,6 @@ def test_sign_in_and_out(browser: Browser, server: Server, accounts: None, size:
     page.context.close()
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_every_page_is_accessible_and_our_own(browser: Browser, server: Server, accounts: None, size: str) -> None:
-    ref = incident(server, f"Every{size}")
-    seen = visit(browser, server, size)
-    sign_in(seen.page)
-    for path in (
-        "/", "/incidents", f"/incidents/{ref}", f"/incidents/{ref}/why", "/schedules", "/schedules/payments", "/alerts",
-        "/pages", "/journal", "/me", "/why", "/runbooks/CheckoutFailing",
-    ):  # fmt: skip
-        seen.page.goto(path)
-        healthy(seen)
-    seen.page.context.close()
-
-
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
 @pytest.mark.parametrize("size", SIZES)
 def test_an_incident_is_acknowledged(browser: Browser, server: Server, accounts: None, size: str, script: bool) -> None:
