@@ -63,6 +63,7 @@ class Hot:
         self._by_digest: dict[int, Entry] = {}
         self._by_id: dict[int, Entry] = {}
         self._sources: dict[int, Entry] = {}
+        self._last_end: tuple[str | None, datetime | None] = ("", None)  # as written, and as read
         self._watched: tuple[Matchers, ...] = ()
 
     # -- the door --------------------------------------------------------------------------------------------------
@@ -110,10 +111,12 @@ class Hot:
             and hash(bytes(item.annotations)) == entry.annotations_key
         ):
             return False
-        try:
-            end = item.end()
-        except ValueError:
-            return False
+        if item.ends_at != self._last_end[0]:  # alerts that are sent together end together
+            try:
+                self._last_end = (item.ends_at, item.end())
+            except ValueError:
+                return False
+        end = self._last_end[1]
         if (end is None) != entry.alert.timeout:
             return False
         return _renew(entry, end or until, now, resolve_timeout)
